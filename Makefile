@@ -1,0 +1,45 @@
+# Two commands are enough: `make demo` and `make test`. Everything they need goes to .venv.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint types unit install system-deps clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+$(READY): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is `$(PYTHON) -V 2>&1`. Try: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) (once) ..." >&2
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -e '.[test]'
+	@touch $@
+
+install: $(READY) ## set up .venv with the library, the command and everything for the tests
+
+demo: $(READY) ## order, wait for, download, open, find and revoke certificates against the emulator
+	@$(PY) -B examples/demo.py
+
+test: lint types unit ## everything that must be green: ruff, mypy, pytest
+
+lint: $(READY) ## ruff
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+
+types: $(READY) ## mypy --strict over library, command and tests
+	@$(VENV)/bin/mypy --no-error-summary
+
+unit: $(READY) ## pytest
+	@$(PY) -m pytest -q
+
+system-deps: ## what the tests use of Debian (apt, as root; for CI)
+	apt-get update -q
+	apt-get install -q -y --no-install-recommends openssl unzip python3-venv
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""A Python library for the Sectigo IoT Manager."""
