@@ -1,1 +1,259 @@
-"""A Python library for the Sectigo IoT Manager."""
+"""Order, fetch, find and revoke X.509 certificates with the Sectigo IoT Manager.
+
+::
+
+    from sectigo_iot import IoTManager, Settings
+
+    with IoTManager(Settings(username="jane", password=...)) as client:
+        for authority in client.user_authorities():
+            print(authority.id, authority.profile_name, authority.balance)
+
+`sectigo_iot.pki` works on requests, bundles and chains without the network, `sectigo_iot.revocation` asks OCSP and
+CRL, `sectigo_iot.emulator` is a service to try it all on. Every name is handed on when it is first asked for, so
+that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sectigo_iot.client import IoTManager
+    from sectigo_iot.config import Environment, Settings
+    from sectigo_iot.credentials import Login, login_of
+    from sectigo_iot.endpoints import ENDPOINTS, Endpoint, Repeat, find_endpoint
+    from sectigo_iot.errors import (
+        AmbiguousUserError,
+        APIError,
+        BatchError,
+        BatchFailedError,
+        BundleError,
+        ConfigError,
+        CredentialsMismatchError,
+        DeadlineError,
+        ForbiddenHostError,
+        InvalidClaimsError,
+        InvalidCredentialsError,
+        InvalidInputError,
+        InvalidReplyError,
+        InvalidRequestError,
+        MustUseTLSAuthError,
+        NoCredentialsError,
+        NotAuthenticatedError,
+        NotAuthorizedError,
+        NotFoundError,
+        NotImplementedByServiceError,
+        NotReadyError,
+        OutcomeUnknownError,
+        PKCSPasswordRequiredError,
+        RedirectError,
+        SectigoError,
+        TargetExistsError,
+        TokensExpiredError,
+        TokensMismatchError,
+        TransportError,
+        UnknownReasonError,
+        UnreachableError,
+    )
+    from sectigo_iot.files import private_file, private_folder, write_private
+    from sectigo_iot.keychain import forget_login, remember_login, remembered_user
+    from sectigo_iot.models import (
+        Authority,
+        Batch,
+        Certificate,
+        CertificateSearch,
+        LicensesUsed,
+        Organization,
+        ProcessingInfo,
+        Profile,
+        ProfileDetail,
+        ProfileParameter,
+        RawReply,
+    )
+    from sectigo_iot.ordering import (
+        Choice,
+        check_params,
+        choose_authority,
+        generate_password,
+        order_params,
+        profile_matches,
+    )
+    from sectigo_iot.polling import Look, Verdict, judge
+    from sectigo_iot.reasons import CRLReason, revoke_reason_code
+    from sectigo_iot.sessions import Credentials
+    from sectigo_iot.statuses import BatchStatus, Param, StatusText
+    from sectigo_iot.tokencache import FileTokenStore, MemoryTokenStore
+    from sectigo_iot.tokens import TokenPair, TokenStore
+else:
+    _HOMES = {
+        "APIError": "errors",
+        "AmbiguousUserError": "errors",
+        "Authority": "models",
+        "Batch": "models",
+        "BatchError": "errors",
+        "BatchFailedError": "errors",
+        "BatchStatus": "statuses",
+        "BundleError": "errors",
+        "CRLReason": "reasons",
+        "Certificate": "models",
+        "CertificateSearch": "models",
+        "Choice": "ordering",
+        "ConfigError": "errors",
+        "Credentials": "sessions",
+        "CredentialsMismatchError": "errors",
+        "DeadlineError": "errors",
+        "ENDPOINTS": "endpoints",
+        "Endpoint": "endpoints",
+        "Environment": "config",
+        "FileTokenStore": "tokencache",
+        "ForbiddenHostError": "errors",
+        "InvalidClaimsError": "errors",
+        "InvalidCredentialsError": "errors",
+        "InvalidInputError": "errors",
+        "InvalidReplyError": "errors",
+        "InvalidRequestError": "errors",
+        "IoTManager": "client",
+        "LicensesUsed": "models",
+        "Login": "credentials",
+        "Look": "polling",
+        "MemoryTokenStore": "tokencache",
+        "MustUseTLSAuthError": "errors",
+        "NoCredentialsError": "errors",
+        "NotAuthenticatedError": "errors",
+        "NotAuthorizedError": "errors",
+        "NotFoundError": "errors",
+        "NotImplementedByServiceError": "errors",
+        "NotReadyError": "errors",
+        "Organization": "models",
+        "OutcomeUnknownError": "errors",
+        "PKCSPasswordRequiredError": "errors",
+        "Param": "statuses",
+        "ProcessingInfo": "models",
+        "Profile": "models",
+        "ProfileDetail": "models",
+        "ProfileParameter": "models",
+        "RawReply": "models",
+        "RedirectError": "errors",
+        "Repeat": "endpoints",
+        "SectigoError": "errors",
+        "Settings": "config",
+        "StatusText": "statuses",
+        "TargetExistsError": "errors",
+        "TokenPair": "tokens",
+        "TokenStore": "tokens",
+        "TokensExpiredError": "errors",
+        "TokensMismatchError": "errors",
+        "TransportError": "errors",
+        "UnknownReasonError": "errors",
+        "UnreachableError": "errors",
+        "Verdict": "polling",
+        "check_params": "ordering",
+        "choose_authority": "ordering",
+        "find_endpoint": "endpoints",
+        "forget_login": "keychain",
+        "generate_password": "ordering",
+        "judge": "polling",
+        "login_of": "credentials",
+        "order_params": "ordering",
+        "private_file": "files",
+        "private_folder": "files",
+        "profile_matches": "ordering",
+        "remember_login": "keychain",
+        "remembered_user": "keychain",
+        "revoke_reason_code": "reasons",
+        "write_private": "files",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+__all__ = [
+    "ENDPOINTS",
+    "APIError",
+    "AmbiguousUserError",
+    "Authority",
+    "Batch",
+    "BatchError",
+    "BatchFailedError",
+    "BatchStatus",
+    "BundleError",
+    "CRLReason",
+    "Certificate",
+    "CertificateSearch",
+    "Choice",
+    "ConfigError",
+    "Credentials",
+    "CredentialsMismatchError",
+    "DeadlineError",
+    "Endpoint",
+    "Environment",
+    "FileTokenStore",
+    "ForbiddenHostError",
+    "InvalidClaimsError",
+    "InvalidCredentialsError",
+    "InvalidInputError",
+    "InvalidReplyError",
+    "InvalidRequestError",
+    "IoTManager",
+    "LicensesUsed",
+    "Login",
+    "Look",
+    "MemoryTokenStore",
+    "MustUseTLSAuthError",
+    "NoCredentialsError",
+    "NotAuthenticatedError",
+    "NotAuthorizedError",
+    "NotFoundError",
+    "NotImplementedByServiceError",
+    "NotReadyError",
+    "Organization",
+    "OutcomeUnknownError",
+    "PKCSPasswordRequiredError",
+    "Param",
+    "ProcessingInfo",
+    "Profile",
+    "ProfileDetail",
+    "ProfileParameter",
+    "RawReply",
+    "RedirectError",
+    "Repeat",
+    "SectigoError",
+    "Settings",
+    "StatusText",
+    "TargetExistsError",
+    "TokenPair",
+    "TokenStore",
+    "TokensExpiredError",
+    "TokensMismatchError",
+    "TransportError",
+    "UnknownReasonError",
+    "UnreachableError",
+    "Verdict",
+    "__version__",
+    "check_params",
+    "choose_authority",
+    "find_endpoint",
+    "forget_login",
+    "generate_password",
+    "judge",
+    "login_of",
+    "order_params",
+    "private_file",
+    "private_folder",
+    "profile_matches",
+    "remember_login",
+    "remembered_user",
+    "revoke_reason_code",
+    "write_private",
+]

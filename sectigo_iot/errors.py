@@ -154,10 +154,12 @@ class APIError(SectigoError):
         words = f": {message}" if message else ""
         code = f" (error code {error_code})" if error_code else ""
         super().__init__(f"{action} failed with status {status}{words}{code}", hint=hint)
+        self.action = action
         self.status = status
         self.server_message = message
         self.error_code = error_code
         self.timestamp = timestamp
+        self.retry_after: float | None = None
 
 
 class InvalidCredentialsError(APIError, NotAuthenticatedError):
@@ -189,10 +191,11 @@ class DeadlineError(TransportError):
 
 
 class RedirectError(TransportError):
-    """The service points elsewhere, and credentials are not carried there. `location` says where."""
+    """The service points elsewhere, and credentials are not carried there. `status`, and `location` says where."""
 
-    def __init__(self, message: str, *, location: str | None, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, status: int, location: str | None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
+        self.status = status
         self.location = location
 
 

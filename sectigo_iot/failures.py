@@ -1,0 +1,185 @@
+"""What a failed exchange means: which error it is, whether it may be sent again, whether its outcome is unknown."""
+
+from __future__ import annotations
+
+import json
+import random
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, MaxRetryError, NewConnectionError
+from urllib3.util.retry import Retry
+
+from sectigo_iot.calls import BINARY
+from sectigo_iot.endpoints import Repeat
+from sectigo_iot.errors import (
+    APIError,
+    DeadlineError,
+    InvalidCredentialsError,
+    InvalidReplyError,
+    NotAuthorizedError,
+    NotFoundError,
+    NotImplementedByServiceError,
+    OutcomeUnknownError,
+    RedirectError,
+    SectigoError,
+    TransportError,
+    UnreachableError,
+)
+
+if TYPE_CHECKING:
+    from sectigo_iot.calls import Call
+
+CONNECT_SECONDS = 10.0
+PASSING = frozenset({429, 502, 503, 504})
+"""Statuses of a fault that passes, after which a read is repeated."""
+UNREACHABLE_ATTEMPTS = 3
+REDACTED = "[redacted]"
+
+_ERRORS: dict[int, type[APIError]] = {
+    401: InvalidCredentialsError,
+    403: NotAuthorizedError,
+    404: NotFoundError,
+    405: NotImplementedByServiceError,
+    501: NotImplementedByServiceError,
+}
+
+
+def media_type(response: requests.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+
+def lost(error: requests.RequestException, call: Call, seconds: float) -> TransportError:
+    """Say what a failure of the HTTP library means: was anything sent, was it too slow, was it cut."""
+    host = urlsplit(call.url).netloc
+    reason = error.args[0] if error.args else error
+    cause = reason.reason if isinstance(reason, MaxRetryError) else reason
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
+        return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
+    innermost = _innermost(cause)
+    if isinstance(innermost, ssl.SSLCertVerificationError):
+        return UnreachableError(f"{host} is not trusted: {clean(innermost.verify_message or str(innermost))}")
+    if isinstance(cause, NewConnectionError) or isinstance(error, requests.exceptions.ProxyError):
+        hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
+        return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
+    if isinstance(error, requests.Timeout) or "Read timed out" in str(reason):
+        return DeadlineError(f"{call.endpoint.name}: {host} did not answer within {seconds:g} s")
+    if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        tls = f" ({clean(_words(innermost))})" if isinstance(innermost, ssl.SSLError) else ""
+        return TransportError(f"{call.endpoint.name}: {host} broke off the connection{tls}")
+    return InvalidReplyError(f"{call.endpoint.name}: {host} sent something that is no HTTP answer")
+
+
+def _innermost(error: object) -> object:
+    while isinstance(error, BaseException) and (error.__cause__ or error.__context__):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _words(error: object) -> str:
+    return (getattr(error, "strerror", None) or str(error)).strip()
+
+
+def pause(call: Call, error: SectigoError, attempt: int) -> float | None:
+    """Return the seconds to wait before the call may be sent again, or None if it may not."""
+    if not _may_repeat(call, error):
+        return None
+    if isinstance(error, UnreachableError) and attempt >= UNREACHABLE_ATTEMPTS:
+        return None
+    asked = getattr(error, "retry_after", None)
+    jittered = min(0.2 * 2.0 ** min(attempt, 6), 8.0) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    return float(asked) if asked is not None else jittered
+
+
+def _may_repeat(call: Call, error: SectigoError) -> bool:
+    if isinstance(error, UnreachableError):
+        return call.endpoint.repeat is not Repeat.NEVER
+    if call.endpoint.repeat is not Repeat.FREELY:
+        return False
+    if isinstance(error, APIError):
+        return error.status in PASSING
+    return isinstance(error, TransportError) and not isinstance(error, RedirectError | InvalidReplyError)
+
+
+def judged(call: Call, error: SectigoError) -> SectigoError:
+    """Return the error as it is, or, where the request may have been carried out, that nobody knows."""
+    harmless = call.endpoint.repeat is Repeat.FREELY or not call.endpoint.needs_token
+    if harmless or isinstance(error, UnreachableError | RedirectError):
+        return error
+    if isinstance(error, APIError):
+        unknown = error.status >= 500 and error.status != 501
+    else:
+        unknown = isinstance(error, TransportError)
+    return outcome_unknown(call, error.message) if unknown else error
+
+
+def outcome_unknown(call: Call, what: str) -> OutcomeUnknownError:
+    """Return the error that says: this was sent, and nobody knows what became of it."""
+    if call.order is not None:
+        return OutcomeUnknownError(
+            f"nobody knows whether the order {call.order!r} was accepted: {what}",
+            batch_name=call.order,
+            hint=f"do not repeat it: it may exist and be paid for; look for the batch {call.order!r} in the "
+            "portal, or for its certificate with `sectigo find`",
+        )
+    return OutcomeUnknownError(
+        f"nobody knows whether {call.endpoint.name} was carried out: {what}",
+        hint="find out before repeating it, for instance with `sectigo find`",
+    )
+
+
+def api_error(call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
+    document = _error_document(body)
+    words = document.get("message") or document.get("error") or _plain_words(response, body)
+    kind = _ERRORS.get(response.status_code, APIError)
+    error = kind(
+        response.status_code,
+        redacted(clean(str(words)), secrets) if words else None,
+        _integer(document.get("errorCode")),
+        _integer(document.get("timestamp")),
+        action=call.endpoint.name,
+    )
+    error.retry_after = _retry_after(response)
+    return error
+
+
+def _error_document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _plain_words(response: requests.Response, body: bytes) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    if "<html" in text[:1000].lower() or media_type(response) == "text/html":
+        return "an HTML page"
+    return "" if text == "null" or media_type(response) == BINARY else text
+
+
+def _integer(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isascii() and str(value).isdigit() else None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After")
+    try:
+        return Retry(0).parse_retry_after(value) if value else None
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def clean(text: str) -> str:
+    """Return the text as one printable line of at most 300 characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+def redacted(text: str, secrets: tuple[str, ...]) -> str:
+    """Return the text with every one of these secrets hidden, should a server repeat it."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text

@@ -1,0 +1,263 @@
+"""HTTP: one kept connection pool per client, the environment guard, safe repetition, status to error, redaction.
+
+What may be repeated stands in the endpoint table. A request that may spend a licence is sent once; if no answer
+to it arrives, its outcome is unknown, and that is what is raised.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from sectigo_iot.calls import JSON, Call
+from sectigo_iot.config import Environment, Settings
+from sectigo_iot.errors import InvalidCredentialsError, InvalidReplyError, RedirectError, SectigoError
+from sectigo_iot.failures import CONNECT_SECONDS, api_error, clean, judged, lost, media_type, pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sectigo_iot.endpoints import Endpoint
+
+_log = logging.getLogger("sectigo_iot.transport")
+
+LARGEST_DOCUMENT = 64 * 1024 * 1024
+"""Bytes of a reply that is no download."""
+CHUNK = 64 * 1024
+REDIRECTS = 5
+
+
+class Reply:
+    """An answer with a status of 2xx: read whole, unless it was asked for as a stream."""
+
+    def __init__(self, response: requests.Response, call: Call, body: bytes | None) -> None:
+        self._response = response
+        self._call = call
+        self._body = body
+        self.status = response.status_code
+        self.media_type = media_type(response)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields, by name in any case."""
+        return self._response.headers
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, of an answer that was not asked for as a stream."""
+        assert self._body is not None
+        return self._body
+
+    def text(self) -> str:
+        """Return the body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def document(self) -> Any:
+        """Return the body read as JSON. Raises InvalidReplyError if it is none, or is `null`."""
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise InvalidReplyError(self._not_json()) from None
+        if document is None:
+            raise InvalidReplyError(self._not_json())
+        return document
+
+    def _not_json(self) -> str:
+        name = self._call.endpoint.name
+        if not self.body.strip():
+            return f"{name}: the service answered {self.status} with nothing in it, where JSON is due"
+        found = "null" if self.body.strip() == b"null" else self.media_type or "something"
+        return f"{name}: the service answered {self.status} with {found}, where a JSON document is due"
+
+    def chunks(self) -> Iterator[bytes]:
+        """Hand on the body piece by piece. Raises DeadlineError, InvalidReplyError if it ends early."""
+        try:
+            yield from self._response.iter_content(CHUNK)
+        except requests.RequestException as error:
+            raise lost(error, self._call, CONNECT_SECONDS) from None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._response.close()
+
+
+class Transport:
+    """Sends the calls of one client. Safe to share between threads.
+
+    `authorize(rejected)` returns an access token, and another one than `rejected` if that is given; it is set by
+    the one who knows how to log in. `clock` and `sleep` count in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.settings = settings
+        self.authorize: Callable[[str | None], str] | None = None
+        self._clock = clock
+        self._sleep = sleep
+        self._session = _session()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def url(self, endpoint: Endpoint, *ids: int | str) -> str:
+        """Return the URL of a call, below the endpoint's path prefix."""
+        return self.settings.endpoint + endpoint.path_of(*ids)
+
+    def send(self, call: Call) -> Reply:
+        """Send a call, with a token where it needs one, and return its answer.
+
+        Raises APIError and its kinds for the service's errors, TransportError and its kinds where no answer came,
+        OutcomeUnknownError where a request that may not be repeated was sent and no answer came,
+        NotAuthenticatedError where no token can be had.
+        """
+        if not call.endpoint.needs_token or self.authorize is None:
+            return self._repeated(call, None)
+        token = self.authorize(None)
+        try:
+            return self._repeated(call, token)
+        except InvalidCredentialsError:
+            # The token was dropped by the server. Nothing was done, so that even an order may be sent again, once.
+            return self._repeated(call, self.authorize(token))
+
+    def wait_to_repeat(self, call: Call, error: SectigoError, attempt: int, deadline: float) -> bool:
+        """Wait until the call may be sent again, and return whether it may be at all before the deadline."""
+        wait = pause(call, error, attempt)
+        if wait is None or self._clock() + wait >= deadline:
+            return False
+        _log.info("%s %s: %s; again in %.1f s", call.method, _path(call), error, wait, extra=_extra(call))
+        self._sleep(wait)
+        return True
+
+    def deadline(self) -> float:
+        """Return the moment, on the transport's clock, by which a call that begins now must be over."""
+        return self._clock() + self.settings.timeout
+
+    def _repeated(self, call: Call, token: str | None) -> Reply:
+        deadline = self.deadline()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._once(call, token, deadline)
+            except SectigoError as error:
+                if not self.wait_to_repeat(call, error, attempt, deadline):
+                    raise judged(call, error) from None
+
+    def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
+        request = self._session.prepare_request(self._request(call, token))
+        for _ in range(REDIRECTS + 1):
+            assert request.url is not None
+            self.settings.guard(request.url)
+            response = self._exchange(call, request, deadline)
+            if not response.is_redirect and response.status_code not in (307, 308):
+                return self._reply(call, response, token)
+            request.url = self._follow(call, request.url, response)
+        raise RedirectError(
+            f"{call.endpoint.name}: the service redirects in a circle", status=302, location=request.url
+        )
+
+    def _request(self, call: Call, token: str | None) -> requests.Request:
+        headers = {"Accept": JSON if call.files else call.media_type}
+        if not call.files:
+            headers["Content-Type"] = call.media_type
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        data = call.body if call.payload is None else json.dumps(call.payload).encode()
+        return requests.Request(call.method, call.url, headers=headers, data=data, files=call.files)
+
+    def _exchange(self, call: Call, request: requests.PreparedRequest, deadline: float) -> requests.Response:
+        left = max(deadline - self._clock(), 0.001)
+        started = self._clock()
+        assert request.url is not None
+        try:
+            response = self._session.send(
+                request,
+                stream=True,
+                allow_redirects=False,
+                timeout=(min(CONNECT_SECONDS, left), left),
+                proxies=self._proxies(request.url),
+            )
+        except requests.RequestException as error:
+            raise lost(error, call, self.settings.timeout) from None
+        _log.info(
+            "%s %s %d %.0f ms",
+            call.method,
+            _path(call),
+            response.status_code,
+            (self._clock() - started) * 1000,
+            extra=_extra(call),
+        )
+        return response
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        # The rest of the environment is kept out (trust_env), because it may replace our CA and our Bearer header.
+        return {} if self.settings.environment is Environment.TESTING else dict(get_environ_proxies(url))
+
+    def _follow(self, call: Call, url: str, response: requests.Response) -> str:
+        location = response.headers.get("Location")
+        response.close()
+        target = urljoin(url, location) if location else None
+        if call.method in ("GET", "HEAD") and target and urlsplit(target)[:2] == urlsplit(url)[:2]:
+            return target
+        raise RedirectError(
+            f"{call.endpoint.name}: the service answered {response.status_code} and points to "
+            f"{clean(location or 'nowhere')}, where neither request nor credentials are sent",
+            status=response.status_code,
+            location=location,
+            hint="if the service has moved, name its address with --endpoint or SECTIGO_ENDPOINT",
+        )
+
+    def _reply(self, call: Call, response: requests.Response, token: str | None) -> Reply:
+        if response.status_code // 100 == 2 and call.stream:
+            return Reply(response, call, None)
+        try:
+            body = _whole_body(response)
+        except requests.RequestException as error:
+            raise lost(error, call, self.settings.timeout) from None
+        finally:
+            response.close()
+        if response.status_code // 100 != 2:
+            raise api_error(call, response, body, (*call.secrets, token or ""))
+        return Reply(response, call, body)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = "sectigo-iot"
+    adapter = HTTPAdapter(pool_maxsize=32)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _path(call: Call) -> str:
+    return clean(urlsplit(call.url).path)
+
+
+def _extra(call: Call) -> dict[str, object]:
+    return {"batch_id": call.batch_id, "endpoint": call.endpoint.name}
+
+
+def _whole_body(response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > LARGEST_DOCUMENT:
+            raise InvalidReplyError("the answer is longer than any answer of this service")
+    return bytes(body)
