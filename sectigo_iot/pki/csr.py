@@ -1,0 +1,194 @@
+"""Certificate signing requests (PKCS#10, RFC 2986): reading them from a file, and packing them for an upload."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sectigo_iot.errors import BundleError, InvalidInputError, InvalidRequestError
+from sectigo_iot.pki import request_rules
+from sectigo_iot.pki.bundle import read_entries
+from sectigo_iot.pki.pem import Block, read_blocks
+
+_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+_SUFFIXES = (".csr", ".pem")
+_KEY_FAULT = "holds a private key: it must not be uploaded"
+# A fixed time and mode make the same requests the same bytes.
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_LONGEST_STEM = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """One request that was read and found usable.
+
+    `common_name` is empty when the subject has none; `dns_names` are those of the subjectAltName. `pem` is the
+    request alone, with plain line ends. `key` reads like `RSA-4096`, `P-256` or `Ed25519`, `signature_hash` like
+    `SHA-384` (None where the algorithm brings its own). `source` is the file, and the entry of a ZIP after a slash;
+    `position` counts the requests in it from 1. `public_key_fingerprint` is the SHA-256 of the
+    SubjectPublicKeyInfo in hexadecimal: what a certificate issued for this request shares with it.
+    """
+
+    common_name: str
+    dns_names: tuple[str, ...]
+    pem: bytes
+    key: str
+    signature_hash: str | None
+    position: int
+    source: str
+    public_key_fingerprint: str
+
+
+class _Reader:
+    """Collects requests and faults over one or many files."""
+
+    def __init__(self) -> None:
+        self.requests: list[CertificateRequest] = []
+        self.faults: list[str] = []
+        self._seen: dict[bytes, str] = {}
+
+    def read(self, data: bytes, source: str) -> None:
+        """Read one file that is not a ZIP."""
+        if data[:1] == b"\x30":
+            self._read_der(data, source, 1)
+            return
+        blocks = read_blocks(data)
+        if any(block.is_private_key for block in blocks):
+            self.faults.append(f"{source}: {_KEY_FAULT}")
+        wanted = [block for block in blocks if block.label in _LABELS]
+        if not wanted:
+            self.faults.append(f"{source}: {_why_none(blocks)}")
+        for position, block in enumerate(wanted, 1):
+            self._read_block(block, source, position)
+
+    def read_zip(self, data: bytes, source: str) -> None:
+        """Read every entry of a ZIP."""
+        try:
+            entries = read_entries(data)
+        except BundleError as fault:
+            self.faults.append(f"{source}: {fault.message}")
+            return
+        for name, content in entries.items():
+            if name.lower().endswith(_SUFFIXES):
+                self.read(content, f"{source}/{name}")
+            else:
+                self.faults.append(f"{source}/{name}: {_why_foreign(content)}")
+
+    def _read_block(self, block: Block, source: str, position: int) -> None:
+        der = None if block.fault else block.der()
+        if der is None:
+            self._fault(source, position, block.fault or "what stands between BEGIN and END is not base64")
+        else:
+            self._read_der(der, source, position)
+
+    def _read_der(self, der: bytes, source: str, position: int) -> None:
+        try:
+            request = x509.load_der_x509_csr(der)
+        except ValueError:
+            self._fault(source, position, "it is not a PKCS#10 request, or it is damaged")
+            return
+        faults = [*request_rules.faults(request), *self._repetition(der, source, position)]
+        for fault in faults:
+            self._fault(source, position, fault)
+        if not faults:
+            self.requests.append(_described(request, source, position))
+
+    def _repetition(self, der: bytes, source: str, position: int) -> list[str]:
+        here = f"{source}, request {position}"
+        first = self._seen.setdefault(der, here)
+        return [] if first == here else [f"it is the same as {first}, and each would be paid for"]
+
+    def _fault(self, source: str, position: int, text: str) -> None:
+        self.faults.append(f"{source}, request {position}: {text}")
+
+
+def read_requests(data: bytes, source: str = "request") -> list[CertificateRequest]:
+    """Every request in a PEM text (one or many), a DER file (one) or a ZIP of `.csr` and `.pem` files, in order.
+
+    `source` names the file in messages. Each request is checked: signature, key (RSA from 2048 bits, P-256, P-384,
+    P-521, Ed25519), hash (not MD5, not SHA-1), and names (X.520: a common name has at most 64 characters).
+    Raises `InvalidRequestError` whose `faults` list everything that was found wrong, a private key in the file
+    and one request standing there twice included.
+    """
+    reader = _Reader()
+    if data[:2] == b"PK":
+        reader.read_zip(data, source)
+    else:
+        reader.read(data, source)
+    if reader.faults:
+        count = len(reader.faults)
+        message = reader.faults[0] if count == 1 else f"{count} faults in {source}"
+        raise InvalidRequestError(message, faults=tuple(reader.faults))
+    return reader.requests
+
+
+def write_zip(requests: Iterable[CertificateRequest]) -> bytes:
+    """One ZIP with an entry `<common name>.csr` for each request; the same requests make the same bytes.
+
+    Names are made safe and unique. Raises `InvalidInputError` when there is no request.
+    """
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, request in _named(requests):
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, request.pem)
+        if not archive.namelist():
+            raise InvalidInputError("there is no request to put into a ZIP")
+    return target.getvalue()
+
+
+def _described(request: x509.CertificateSigningRequest, source: str, position: int) -> CertificateRequest:
+    key = request.public_key()
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return CertificateRequest(
+        common_name=next(iter(request_rules.common_names(request)), ""),
+        dns_names=tuple(request_rules.dns_names(request)),
+        pem=request.public_bytes(Encoding.PEM),
+        key=request_rules.key_name(key),
+        signature_hash=request_rules.hash_name(request.signature_hash_algorithm),
+        position=position,
+        source=source,
+        public_key_fingerprint=hashlib.sha256(encoded).hexdigest(),
+    )
+
+
+def _why_none(blocks: list[Block]) -> str:
+    others = sorted({block.label for block in blocks})
+    return (
+        f"holds no certificate signing request, only {', '.join(others)}"
+        if others
+        else ("holds no certificate signing request")
+    )
+
+
+def _why_foreign(content: bytes) -> str:
+    if any(block.is_private_key for block in read_blocks(content)):
+        return _KEY_FAULT
+    return "is neither a .csr nor a .pem file"
+
+
+def _named(requests: Iterable[CertificateRequest]) -> Iterator[tuple[str, CertificateRequest]]:
+    taken: set[str] = set()
+    for request in requests:
+        stem = _stem(request)
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        yield f"{name}.csr", request
+
+
+def _stem(request: CertificateRequest) -> str:
+    name = request.common_name or request.dns_names[0]
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_LONGEST_STEM].lstrip(".-") or "request"
