@@ -91,7 +91,7 @@ class Settings:
         self.password = self._resolve("password", password)
         self.profile = self._resolve("profile", profile) or DEFAULT_PROFILE
         self.endpoint = (self._resolve("endpoint", endpoint) or DEFAULT_ENDPOINT).rstrip("/")
-        self._environment = self._resolve("environment", environment) or ""
+        self.environment_name = self._resolve("environment", environment) or ""
         self.allowed_host = self._resolve("allowed_host", allowed_host)
         self.password_file = self._resolve("password_file", password_file)
         self.credentials = credentials
@@ -115,7 +115,7 @@ class Settings:
 
     def __repr__(self) -> str:
         return (
-            f"<Settings endpoint={self.endpoint!r} environment={self._environment!r} "
+            f"<Settings endpoint={self.endpoint!r} environment={self.environment_name!r} "
             f"username={self.username!r} profile={self.profile!r}>"
         )
 
@@ -123,11 +123,11 @@ class Settings:
     def environment(self) -> Environment:
         """The environment. Raises ConfigError for an unknown one, naming the four."""
         try:
-            return Environment(self._environment.strip().lower())
+            return Environment(self.environment_name.strip().lower())
         except ValueError:
             names = ", ".join(e.value for e in Environment)
             raise ConfigError(
-                f"unknown environment {self._environment!r}", setting="environment", hint=f"it is one of: {names}"
+                f"unknown environment {self.environment_name!r}", setting="environment", hint=f"it is one of: {names}"
             ) from None
 
     def validate(self) -> None:

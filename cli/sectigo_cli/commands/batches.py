@@ -1,0 +1,57 @@
+"""`sectigo batches`: how far an order is."""
+
+from __future__ import annotations
+
+import argparse
+
+from sectigo_cli.context import Context
+from sectigo_cli.following import add_wait_options, wait
+from sectigo_cli.options import Parser, UsageError, positive
+from sectigo_cli.output import print_json, print_line
+
+
+def configure(parser: Parser) -> None:
+    """Add the command's own options."""
+    parser.add_argument("-i", "--id", type=positive, metavar="ID", help="this batch; without it the service's list")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("-I", "--info", action="store_true", help="how many certificates are in work, issued, failed")
+    what.add_argument("-s", "--status", action="store_true", help="the status alone")
+    add_wait_options(parser, then=", then print")
+
+
+def run(args: argparse.Namespace, context: Context) -> None:
+    """Print the batch, its counts, its status, or the list of batches."""
+    if args.id is None:
+        if args.info or args.status or args.wait:
+            raise UsageError("batches: --info, --status and --wait are about one batch", hint="name it with --id ID")
+        _list(context)
+        return
+    if args.wait:
+        wait(context, args.id, args.timeout)
+    if args.info:
+        print_json(context, context.client.processing_info(args.id).document)
+    elif args.status:
+        _status(context, args.id)
+    else:
+        print_json(context, context.client.batch_detail(args.id).document)
+
+
+def _status(context: Context, batch_id: int) -> None:
+    text = context.client.batch_status(batch_id)
+    info = context.client.processing_info(batch_id)
+    print_line(context, str(text.status))
+    context.say(f"{info.active} in work, {info.success} issued, {info.failed} failed")
+    if text.internal is not None and not text.internal.terminal:
+        context.note(f"not ready yet: the service says {text.internal}")
+
+
+def _list(context: Context) -> None:
+    from sectigo_iot import NotFoundError, NotImplementedByServiceError, SectigoError
+
+    try:
+        reply = context.client.raw("batches")
+    except (NotFoundError, NotImplementedByServiceError) as error:
+        raise SectigoError(
+            f"this service lists no batches: {error.server_message or error.status}", hint="name one with --id ID"
+        ) from None
+    print_json(context, reply.document)

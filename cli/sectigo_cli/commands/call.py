@@ -1,0 +1,54 @@
+"""`sectigo call`: make any call of the service, one with a public schema or not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from sectigo_cli.context import Context
+from sectigo_cli.options import Parser, UsageError
+from sectigo_cli.output import print_json, print_line
+
+
+def configure(parser: Parser) -> None:
+    """Add the command's own options."""
+    parser.add_argument("call", metavar="NAME|PATH", help="the call's name, such as generators, or a path")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="the ids in its path, in order")
+    parser.add_argument("--method", default="GET", metavar="METHOD", help="the HTTP method (default GET)")
+    parser.add_argument("--data", metavar="JSON|@FILE", help="the body: JSON, or a file's content as it is")
+
+
+def run(args: argparse.Namespace, context: Context) -> None:
+    """Send it, and print the answer: JSON indented, anything else as it came."""
+    data = _body(args.data, context) if args.data is not None else None
+    reply = context.client.raw(args.call, *args.ids, method=args.method, data=data)
+    if reply.media_type == "application/json" or reply.body[:1] in (b"{", b"["):
+        print_json(context, reply.document)
+    elif reply.media_type.startswith("text/") or not reply.body:
+        print_line(context, reply.text)
+    else:
+        _write(context, reply.body)
+
+
+def _body(data: str, context: Context) -> bytes:
+    if data == "@-":
+        return context.stdin.buffer.read()
+    if data.startswith("@"):
+        try:
+            return Path(data[1:]).read_bytes()
+        except OSError as error:
+            raise UsageError(f"call: {data[1:]}: {error.strerror}") from None
+    try:
+        json.loads(data)
+    except ValueError as error:
+        raise UsageError(f"call: --data is no JSON: {error}", hint="@FILE sends a file as it is") from None
+    return data.encode()
+
+
+def _write(context: Context, body: bytes) -> None:
+    if context.stdout.isatty():
+        raise UsageError(f"call: the answer is {len(body)} bytes that are no text", hint="send it to a file with >")
+    context.stdout.flush()
+    context.stdout.buffer.write(body)
+    context.stdout.buffer.flush()

@@ -1,0 +1,144 @@
+"""`sectigo create`: order one certificate, whose key the service makes.
+
+Authority, parameters and password are settled first, against the live profile; then, once, the order is sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from sectigo_cli.context import Context
+from sectigo_cli.following import add_following_options, folder_for, follow
+from sectigo_cli.names import dns_names
+from sectigo_cli.options import Parser, UsageError, parameter, positive
+from sectigo_cli.ordered import print_batch, sending
+from sectigo_cli.output import print_json
+from sectigo_cli.pkcs12_passwords import PASSWORD, generated_password, given_password, keeping
+
+if TYPE_CHECKING:
+    from sectigo_iot import Authority, Batch, ProfileParameter
+
+SUBJECT = {
+    "organization": "organizationName",
+    "locality": "localityName",
+    "state": "stateOrProvinceName",
+    "country": "countryName",
+}
+
+
+def configure(parser: Parser) -> None:
+    """Add the command's own options."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "-a", "--authority", type=positive, metavar="ID", help="the authority to order from, or the id of its profile"
+    )
+    which.add_argument("--authority-id", type=positive, metavar="ID", help="the same, and never a profile's id")
+    parser.add_argument(
+        "-d", "--domain", required=True, metavar="NAME", help="the common name, and the first DNS name"
+    )
+    parser.add_argument("--dns", action="append", default=[], metavar="NAME", help="one more DNS name (repeatable)")
+    parser.add_argument("--organization", metavar="TEXT", help="the subject's organization")
+    parser.add_argument("-l", "--locality", metavar="TEXT", help="the subject's city")
+    parser.add_argument("-s", "--state", metavar="TEXT", help="the subject's state or province, spelt out")
+    parser.add_argument("-c", "--country", metavar="CC", help="the subject's country, two letters")
+    parser.add_argument(
+        "--param", action="append", default=[], type=parameter, metavar="NAME=VALUE", help="any other parameter"
+    )
+    parser.add_argument("-b", "--batch-name", metavar="TEXT", help="(default: new certs for NAME)")
+    secret = parser.add_mutually_exclusive_group()
+    secret.add_argument(
+        "-p", "--password", dest="pkcs12_password", metavar="TEXT", help="of the PKCS#12; others may see it in ps"
+    )
+    secret.add_argument("--password-file", metavar="FILE", help="the first line of this file; - is stdin")
+    secret.add_argument(
+        "--password-out", metavar="FILE", help="write the generated password here instead of on stderr"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="do everything but order")
+    add_following_options(parser)
+
+
+def run(args: argparse.Namespace, context: Context) -> None:
+    """Settle the order, send it once, print its batch, and follow it as far as was asked."""
+    names = dns_names(args.domain, args.dns)
+    asked = _asked(args)
+    given = given_password(context, args.pkcs12_password, args.password_file)
+    folder = folder_for(context, args.download, make=not args.dry_run) if args.download is not None else None
+    authority = _authority(args, context)
+    rules = _rules(context, authority)
+    password = given if given is not None else generated_password(rules)
+    if given is not None:
+        asked[PASSWORD] = given
+    params = _params(rules, names, asked, password)
+    name = args.batch_name if args.batch_name is not None else f"new certs for {names[0]}"
+    if args.dry_run:
+        _show(context, authority, name, params)
+        return
+    with keeping(context, None if given is not None else params.get(PASSWORD), args.password_out):
+        batch = _order(context, authority, name, params)
+    print_batch(context, batch)
+    follow(context, args, batch.batch_id, folder)
+
+
+def _asked(args: argparse.Namespace) -> dict[str, str]:
+    """Return the parameters that the user asked for; a subject field left empty is not one."""
+    asked = {parameter: (getattr(args, option) or "").strip() for option, parameter in SUBJECT.items()}
+    asked = {name: value for name, value in asked.items() if value}
+    for name, value in args.param:
+        if name == PASSWORD:
+            raise UsageError(f"create: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
+        if name in asked:
+            raise UsageError(f"create: {name} is given twice")
+        asked[name] = value
+    return asked
+
+
+def _authority(args: argparse.Namespace, context: Context) -> Authority:
+    from sectigo_iot import choose_authority
+
+    choice = choose_authority(
+        context.client.user_authorities(),
+        args.authority if args.authority_id is None else args.authority_id,
+        profile=context.given_profile,
+        exact=args.authority_id is not None,
+    )
+    if choice.note:
+        context.note(choice.note)
+    return choice.authority
+
+
+def _rules(context: Context, authority: Authority) -> tuple[ProfileParameter, ...] | None:
+    """Return the live profile's parameters, or None where the service has no such list."""
+    from sectigo_iot import NotFoundError, NotImplementedByServiceError
+
+    try:
+        return context.client.profile_params(authority.profile_id or 0)
+    except (NotFoundError, NotImplementedByServiceError) as error:
+        context.note(f"the parameters are not checked before ordering: the service does not list them ({error})")
+        return None
+
+
+def _params(
+    rules: tuple[ProfileParameter, ...] | None, names: list[str], asked: dict[str, str], password: str
+) -> dict[str, str]:
+    """Return the parameters to send. Raises InvalidInputError with every fault that the profile's rules find."""
+    from sectigo_iot import InvalidInputError, check_params, order_params
+
+    derived = {"commonName": names[0], "dNSName": "\n".join(names), PASSWORD: password}
+    params = order_params(rules, derived, asked)
+    faults = check_params(rules, params) if rules is not None else ()
+    if faults:
+        message = faults[0] if len(faults) == 1 else f"{len(faults)} parameters are wrong, nothing was ordered:"
+        raise InvalidInputError(message, faults=faults, hint="`sectigo profiles -i ID --params` lists the rules")
+    return params
+
+
+def _show(context: Context, authority: Authority, name: str, params: dict[str, str]) -> None:
+    shown = {key: "[redacted]" if key == PASSWORD else value for key, value in params.items()}
+    print_json(context, {"authorityId": authority.id, "batchName": name, "profileParams": shown})
+    context.note("nothing was ordered (--dry-run)")
+
+
+def _order(context: Context, authority: Authority, name: str, params: dict[str, str]) -> Batch:
+    with sending(context, name):
+        return context.client.create_single_cert_batch(authority.id, name, params)

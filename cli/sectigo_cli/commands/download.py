@@ -1,0 +1,28 @@
+"""`sectigo download`: fetch what was issued for an order."""
+
+from __future__ import annotations
+
+import argparse
+
+from sectigo_cli.context import Context
+from sectigo_cli.following import add_wait_options, fetch, folder_for, told, wait
+from sectigo_cli.options import Parser, positive
+from sectigo_cli.output import print_line
+
+
+def configure(parser: Parser) -> None:
+    """Add the command's own options."""
+    parser.add_argument("-i", "--id", type=positive, required=True, metavar="ID", help="the batch to fetch")
+    parser.add_argument("-o", "--outdir", default=".", metavar="DIR", help="the folder to write to (default: here)")
+    add_wait_options(parser, then=", then fetch it")
+    parser.add_argument("--force", action="store_true", help="replace a file that stands there already")
+
+
+def run(args: argparse.Namespace, context: Context) -> None:
+    """Fetch the ZIP, and say where it is and how to open it."""
+    folder = folder_for(context, args.outdir)
+    if args.wait:
+        wait(context, args.id, args.timeout)
+    path = fetch(context, args.id, folder, replace=args.force)
+    for line in told(path, args.id):
+        print_line(context, line)

@@ -1,0 +1,66 @@
+"""`sectigo upload`: order certificates for signing requests of your own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sectigo_cli.context import Context
+from sectigo_cli.following import add_following_options, folder_for, follow
+from sectigo_cli.options import Parser, UsageError, positive
+from sectigo_cli.ordered import print_batch, sending
+from sectigo_cli.profile_ids import profile_id
+
+if TYPE_CHECKING:
+    from sectigo_iot.pki import CertificateRequest
+
+
+def configure(parser: Parser) -> None:
+    """Add the command's own options."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="PEM, with one or many requests, or a ZIP of such")
+    parser.add_argument("-p", "--profile", type=positive, dest="profile_id", metavar="ID", help="the profile's id")
+    add_following_options(parser)
+
+
+def run(args: argparse.Namespace, context: Context) -> None:
+    """Check every request, send all as one batch, print the batch."""
+    name, data, count = _gather(args.files)
+    folder = folder_for(context, args.download) if args.download is not None else None
+    profile = profile_id(context, args.profile_id)
+    context.note(f"ordering {count} certificate{'s' * (count != 1)} of profile {profile}")
+    with sending(context, name):
+        batch = context.client.upload_csr_batch(profile, name, data)
+    print_batch(context, batch)
+    follow(context, args, batch.batch_id, folder)
+
+
+def _gather(paths: list[str]) -> tuple[str, bytes, int]:
+    """Return one file's name, what to send, and how many requests are in it. Names every fault of every file."""
+    from sectigo_iot import InvalidRequestError
+    from sectigo_iot.pki import read_requests, write_zip
+
+    requests: list[CertificateRequest] = []
+    faults: list[str] = []
+    contents = [(path, _read(path)) for path in paths]
+    for path, data in contents:
+        try:
+            requests += read_requests(data, path)
+        except InvalidRequestError as error:
+            faults += error.faults
+    if faults:
+        raise InvalidRequestError(
+            faults[0] if len(faults) == 1 else f"{len(faults)} faults, nothing was sent:",
+            faults=tuple(faults),
+        )
+    if len(contents) > 1:
+        return "requests.zip", write_zip(requests), len(requests)
+    path, data = contents[0]
+    return Path(path).name, data if data.startswith(b"PK") else b"".join(r.pem for r in requests), len(requests)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,67 @@
+"""From an error to what the user sees of it: one line, a hint, an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from sectigo_cli.options import UsageError
+
+if TYPE_CHECKING:
+    from sectigo_cli.context import Context
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+ATTENTION = 3
+NOT_AUTHENTICATED = 4
+OUTCOME_UNKNOWN = 5
+NOT_READY = 8
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.signal = number
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code of an error, as the table in the documentation has it."""
+    import sectigo_iot as lib
+
+    if isinstance(error, lib.NotAuthorizedError) and error.action == "authenticate":
+        return NOT_AUTHENTICATED
+    table: tuple[tuple[type[Exception], int], ...] = (
+        (UsageError, USAGE),
+        (lib.ConfigError, USAGE),
+        (lib.InvalidInputError, USAGE),
+        (lib.NotAuthenticatedError, NOT_AUTHENTICATED),
+        (lib.OutcomeUnknownError, OUTCOME_UNKNOWN),
+        (lib.NotReadyError, NOT_READY),
+    )
+    return next((code for kind, code in table if isinstance(error, kind)), FAILED)
+
+
+def report(context: Context, error: Exception) -> None:
+    """Say on stderr what went wrong, and what to do about it where that is known."""
+    message, hint = _words(error)
+    context.say(f"sectigo: error: {message}")
+    faults = getattr(error, "faults", ())
+    for fault in faults if len(faults) > 1 else ():
+        context.say(f"  {fault}")
+    if hint:
+        context.say(f"sectigo: hint: {hint}")
+
+
+def _words(error: Exception) -> tuple[str, str | None]:
+    from sectigo_iot import SectigoError
+
+    if isinstance(error, SectigoError | UsageError):
+        return str(error), error.hint
+    if isinstance(error, OSError):
+        where = f"{os.fspath(error.filename)!s}: " if isinstance(error.filename, str | os.PathLike) else ""
+        return f"{where}{error.strerror or error}", None
+    return f"unexpected: {type(error).__name__}: {error}", "this is a fault of the program: please report it"

@@ -1,0 +1,110 @@
+"""What comes after an order: waiting for it, and fetching it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sectigo_cli.options import Parser, UsageError, seconds
+from sectigo_cli.progress import downloading, waiting
+
+if TYPE_CHECKING:
+    from sectigo_cli.context import Context
+
+DEFAULT_TIMEOUT = 900.0
+
+
+def add_wait_options(parser: Parser, *, then: str) -> None:
+    """Add --wait and --timeout."""
+    parser.add_argument("--wait", action="store_true", help=f"wait until it is issued{then}")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help=f"how long to wait at the most (default {DEFAULT_TIMEOUT:g})",
+    )
+
+
+def add_following_options(parser: Parser) -> None:
+    """Add what may follow an order: --wait, --timeout, --download."""
+    add_wait_options(parser, then="")
+    parser.add_argument("--download", metavar="DIR", help="wait, then fetch it into this folder")
+
+
+def wait(context: Context, batch_id: int, timeout: float) -> None:
+    """Wait for a batch, showing how it stands on a terminal; say on stderr how it ended."""
+    with waiting(context, batch_id) as on_progress:
+        info = context.client.wait(batch_id, timeout=timeout, on_progress=on_progress)
+    failed = f", {info.failed} failed" if info.failed else ""
+    context.note(f"batch {batch_id} is ready: {info.success} issued{failed}")
+
+
+def folder_for(context: Context, path: str, *, make: bool = True) -> Path:
+    """Return the folder to write to, made if only its last component is missing. Raises UsageError otherwise."""
+    folder = Path(path)
+    if not folder.exists() and folder.parent.is_dir():
+        if make:
+            folder.mkdir(mode=0o700)
+            context.note(f"made the folder {folder}")
+        return folder
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else f"is missing, and so is {folder.parent}"
+        raise UsageError(f"{folder} {what}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} cannot be written to")
+    return folder
+
+
+def follow(context: Context, args: argparse.Namespace, batch_id: int, folder: Path | None) -> None:
+    """Wait for an order and fetch it, as far as that was asked for. What it says goes to stderr."""
+    if not args.wait and folder is None:
+        return
+    wait(context, batch_id, args.timeout)
+    if folder is not None:
+        path = fetch(context, batch_id, folder, replace=False)
+        for line in told(path, batch_id):
+            context.say(line)
+
+
+def fetch(context: Context, batch_id: int, folder: Path, *, replace: bool) -> Path:
+    """Fetch what was issued, showing how far it is on a terminal."""
+    with downloading(context, batch_id) as on_progress:
+        return context.client.download(batch_id, folder, replace=replace, on_progress=on_progress)
+
+
+def told(path: Path, batch_id: int) -> tuple[str, str]:
+    """Return the two lines that the Go tool prints after a download, the second with this file's own names."""
+    return f"downloaded batch {batch_id} to {path}", _how_to_open(path)
+
+
+def _how_to_open(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        stores = [name for name in names if name.lower().endswith((".p12", ".pfx"))]
+        if not stores:
+            return f"after unzipping, the certificates are in {_listed(names)}"
+        legacy = _legacy(archive.read(stores[0]))
+    source, target = ("INFILE.p12", "OUTFILE.crt") if len(stores) > 1 else (stores[0], _certificate_name(stores[0]))
+    command = f"openssl pkcs12 {legacy}-in {shlex.quote(source)} -out {shlex.quote(target)} -nodes"
+    more = f" for each of {_listed(stores)}" if len(stores) > 1 else ""
+    return f"after unzipping, unencrypt with your password using `{command}`{more}"
+
+
+def _certificate_name(store: str) -> str:
+    return store.rpartition(".")[0] + ".crt"
+
+
+def _legacy(store: bytes) -> str:
+    from sectigo_iot.pki import needs_legacy
+
+    return "-legacy " if needs_legacy(store) else ""
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(shlex.quote(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

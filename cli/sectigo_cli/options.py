@@ -1,0 +1,138 @@
+"""Parsing: a parser that raises instead of exiting, the global options, and the kinds of values that options take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class UsageError(Exception):
+    """The command line is wrong; nothing was done."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse without abbreviations, with one form of error, and with help as an option like any other."""
+
+    def __init__(
+        self, *, prog: str, description: str | None = None, usage: str | None = None, epilog: str | None = None
+    ) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """Every spelling of every option so far."""
+        return frozenset(flag for action in self._actions for flag in action.option_strings)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError, with the command that would explain."""
+        command = self.prog.removeprefix("sectigo").strip()
+        raise UsageError(f"{command}: {message}" if command else message, hint=f"`{self.prog} --help` explains")
+
+
+_GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("-h", "--help"), {"action": "help", "help": "explain, and do nothing"}),
+    (
+        ("-u", "--username"),
+        {"metavar": "NAME", "dest": "username", "help": "log in as this user (SECTIGO_USERNAME)"},
+    ),
+    (
+        ("-p", "--password"),
+        {"metavar": "TEXT", "dest": "login_password", "help": "the log-in's password; SECTIGO_PASSWORD is safer"},
+    ),
+    (
+        ("-P", "--profile"),
+        {"metavar": "NAME|ID", "dest": "profile", "help": "the profile that orders are for (SECTIGO_PROFILE)"},
+    ),
+    (
+        ("-E", "--environment", "--env"),
+        {
+            "metavar": "NAME",
+            "dest": "environment",
+            "help": "production, staging, docker or testing (SECTIGO_ENVIRONMENT)",
+        },
+    ),
+    (
+        ("-e", "--endpoint", "--url"),
+        {"metavar": "URL", "dest": "endpoint", "help": "the service's address (SECTIGO_ENDPOINT)"},
+    ),
+    (
+        ("--allow-host",),
+        {
+            "metavar": "HOST",
+            "dest": "allow_host",
+            "help": "one more https host for production (SECTIGO_ALLOWED_HOST)",
+        },
+    ),
+    (("--env-file",), {"metavar": "FILE", "dest": "env_file", "help": "read SECTIGO_ variables from this file"}),
+    (
+        ("--verbose",),
+        {"action": "store_true", "dest": "verbose", "help": "say on stderr what is asked of the service"},
+    ),
+)
+
+
+def add_global_options(parser: Parser) -> None:
+    """Add the global options, each in those of its spellings that the command has not taken for itself.
+
+    Added to the parser of a command they leave alone what was said before the command.
+    """
+    group = parser.add_argument_group("global options")
+    for flags, settings in _GLOBAL_OPTIONS:
+        free = [flag for flag in flags if flag not in parser.flags]
+        if free:
+            group.add_argument(*free, **settings)
+
+
+def positive(text: str) -> int:
+    """Read an id: a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id: a whole number above 0 is wanted")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a duration in seconds, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
+
+
+def parameter(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name.strip(), value
+
+
+def checked(check: Callable[[str], object]) -> Callable[[str], object]:
+    """Turn a function of the library that raises its errors into a kind of value for argparse."""
+
+    def read(text: str) -> object:
+        from sectigo_iot import InvalidInputError
+
+        try:
+            return check(text)
+        except InvalidInputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read

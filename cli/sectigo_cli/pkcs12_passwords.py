@@ -1,0 +1,66 @@
+"""The password of a PKCS#12: as given, or generated, and then in the user's hands before the order is sent."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sectigo_cli.options import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sectigo_cli.context import Context
+    from sectigo_iot import ProfileParameter
+
+PASSWORD = "pkcs12Password"  # noqa: S105 - the parameter's name
+
+
+def given_password(context: Context, text: str | None, path: str | None) -> str | None:
+    """Return the password that the user gave, if any. Raises UsageError for an empty one."""
+    if path is not None:
+        text = _first_line(context, path)
+    if text is not None and not text.strip():
+        raise UsageError("the PKCS#12 password is empty", hint="leave it out, and one is generated")
+    return text
+
+
+def _first_line(context: Context, path: str) -> str:
+    try:
+        if path == "-":
+            return context.stdin.readline(4096).rstrip("\r\n")
+        with Path(path).open(encoding="utf-8") as file:
+            return file.readline(4096).rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"the password file {path} cannot be read: {reason}") from None
+
+
+def generated_password(rules: Sequence[ProfileParameter] | None) -> str:
+    """Return a new password that the profile's rule allows."""
+    from sectigo_iot import generate_password
+
+    return generate_password(next((rule for rule in rules or () if rule.name == PASSWORD), None))
+
+
+@contextlib.contextmanager
+def keeping(context: Context, password: str | None, path: str | None) -> Iterator[None]:
+    """Hand a generated password to the user before the order is sent, so that a lost reply does not lose it.
+
+    It goes to stderr, or to a new file, 0600, which is taken back only if the order is certain not to exist.
+    """
+    from sectigo_iot import OutcomeUnknownError, SectigoError, write_private
+
+    if password is not None and path is not None:
+        write_private(path, f"{password}\n".encode())
+    elif password is not None:
+        context.say(f"pkcs12 password: {password}")
+    try:
+        yield
+    except OutcomeUnknownError:
+        raise
+    except SectigoError:
+        if password is not None and path is not None:
+            Path(path).unlink(missing_ok=True)
+        raise

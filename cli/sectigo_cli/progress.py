@@ -1,0 +1,45 @@
+"""What moves on a terminal while one waits; nothing where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sectigo_cli.context import Context
+    from sectigo_iot import Look
+
+
+@contextlib.contextmanager
+def waiting(context: Context, batch_id: int) -> Iterator[Callable[[Look], None] | None]:
+    """Show how a batch stands; yields the function to tell each look to."""
+    if not context.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    console = Console(file=context.stderr)
+    with console.status(f"batch {batch_id}") as status:
+
+        def show(seen: Look) -> None:
+            counts = f"{seen.info.active} in work, {seen.info.success} issued, {seen.info.failed} failed"
+            status.update(f"batch {batch_id}: {seen.status.lower()} ({counts}, {seen.elapsed:.0f} s)")
+
+        yield show
+
+
+@contextlib.contextmanager
+def downloading(context: Context, batch_id: int) -> Iterator[Callable[[int, int | None], None] | None]:
+    """Show how much of a download has come; yields the function to tell it to."""
+    if not context.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(file=context.stderr), transient=True) as progress:
+        task = progress.add_task(f"batch {batch_id}", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
