@@ -1,0 +1,61 @@
+"""What is downloaded: a ZIP of PKCS#12 files, or of certificate chains in PEM where the client has the keys."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+
+from sectigo_iot.emulator.keypool import PrivateKey
+
+_ROUNDS = 10_000
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]|^\.+')
+
+
+def make_pkcs12(
+    name: str,
+    key: PrivateKey,
+    certificate: x509.Certificate,
+    chain: Iterable[x509.Certificate],
+    password: str,
+) -> bytes:
+    """Return a PKCS#12 of key, certificate and chain, under AES-256."""
+    encryption = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(_ROUNDS)
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .hmac_hash(hashes.SHA256())
+        .build(password.encode())
+    )
+    return pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, list(chain), encryption)
+
+
+def make_zip(files: Iterable[tuple[str, bytes]], suffix: str) -> bytes:
+    """Return a ZIP with one deflated entry a file, named after the names in them made safe and unique."""
+    taken: set[str] = set()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            archive.writestr(_unique(safe_name(name), taken) + suffix, content)
+    return stream.getvalue()
+
+
+def safe_name(name: str) -> str:
+    """Return a name that is one plain file on any system: no separators, no wildcards, no leading dots."""
+    return _UNSAFE.sub("_", name).strip() or "_"
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    # The service's own numbering of duplicates.
+    number = 0
+    candidate = name
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{name} - {number}"
+    taken.add(candidate.casefold())
+    return candidate

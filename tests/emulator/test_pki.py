@@ -1,0 +1,175 @@
+"""The chain, the revocation lists and the OCSP responder, judged by programs that are not ours."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.x509 import ocsp, verification
+
+from sectigo_iot.emulator import Emulator
+from sectigo_iot.reasons import CRLReason
+from tests.emulator.api import PARAMETERS, PASSWORD, Api
+
+
+def fetch(emulator: Emulator, path: str) -> requests.Response:
+    reply = requests.get(emulator.url + path, timeout=10)
+    assert reply.status_code == 200, reply.text
+    return reply
+
+
+def issue(api: Api) -> x509.Certificate:
+    number = api.order(PARAMETERS).json()["batchId"]
+    certificate = pkcs12.load_pkcs12(api.files(number)["example.com.p12"], PASSWORD.encode()).cert
+    assert certificate is not None
+    return certificate.certificate
+
+
+@pytest.fixture(scope="module", params=["p256", "rsa2048"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, Api]]:
+    with Emulator(key_type=request.param) as emulator:
+        api = Api(emulator)
+        yield emulator, api
+        api.session.close()
+
+
+@pytest.fixture
+def folder(pair: tuple[Emulator, Api], tmp_path: Path) -> Path:
+    emulator, api = pair
+    (tmp_path / "root.pem").write_bytes(emulator.root_certificate)
+    (tmp_path / "issuing.pem").write_bytes(emulator.issuing_certificate)
+    (tmp_path / "leaf.pem").write_bytes(issue(api).public_bytes(Encoding.PEM))
+    return tmp_path
+
+
+def openssl(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["openssl", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def serial_in(folder: Path) -> str:
+    return f"{x509.load_pem_x509_certificate((folder / 'leaf.pem').read_bytes()).serial_number:X}"
+
+
+@pytest.mark.needs("openssl")
+def test_openssl_verifies_with_the_crl(pair: tuple[Emulator, Api], folder: Path) -> None:
+    emulator, api = pair
+    verify = ("verify", "-x509_strict", "-crl_check_all", "-CAfile", "root.pem", "-untrusted", "issuing.pem")
+    lists = ("-CRLfile", "issuing.crl", "-CRLfile", "root.crl")
+    for expected in ("leaf.pem: OK", "certificate revoked"):
+        for name in ("issuing", "root"):
+            (folder / f"{name}.crl").write_bytes(fetch(emulator, f"/crl/{name}.crl").content)
+        assert expected in openssl(folder, *verify, *lists, "leaf.pem")
+        api.revoke(serial_in(folder), CRLReason.keyCompromise)
+
+
+@pytest.mark.needs("openssl")
+def test_openssl_asks_the_responder(pair: tuple[Emulator, Api], folder: Path) -> None:
+    emulator, api = pair
+    ask = ("ocsp", "-issuer", "issuing.pem", "-url", f"{emulator.url}/ocsp", "-CAfile", "root.pem")
+    good = openssl(folder, *ask, "-cert", "leaf.pem")
+    assert "Response verify OK" in good and "leaf.pem: good" in good
+    api.revoke(serial_in(folder), CRLReason.superseded)
+    revoked = openssl(folder, *ask, "-cert", "leaf.pem")
+    assert "Response verify OK" in revoked and "leaf.pem: revoked" in revoked and "Reason: superseded" in revoked
+    unknown = openssl(folder, *ask, "-serial", "0x1234")
+    assert "Response verify OK" in unknown and "0x1234: unknown" in unknown
+    root = (
+        "ocsp",
+        "-issuer",
+        "root.pem",
+        "-cert",
+        "issuing.pem",
+        "-url",
+        f"{emulator.url}/ocsp",
+        "-CAfile",
+        "root.pem",
+    )
+    assert "issuing.pem: good" in openssl(folder, *root)
+
+
+def test_cryptography_verifies_the_server(pair: tuple[Emulator, Api]) -> None:
+    emulator, api = pair
+    store = verification.Store([x509.load_pem_x509_certificate(emulator.root_certificate)])
+    # The service marks extendedKeyUsage critical, which the default policy for the web does not have.
+    leaf = verification.ExtensionPolicy.webpki_defaults_ee().may_be_present(
+        x509.ExtendedKeyUsage, verification.Criticality.CRITICAL, None
+    )
+    above = verification.ExtensionPolicy.webpki_defaults_ca()
+    verifier = verification.PolicyBuilder().store(store).extension_policies(ee_policy=leaf, ca_policy=above)
+    issuing = x509.load_pem_x509_certificate(emulator.issuing_certificate)
+    chain = verifier.build_server_verifier(x509.DNSName("www.example.com")).verify(issue(api), [issuing])
+    assert len(chain) == 3
+    assert verifier.build_client_verifier().verify(issue(api), [issuing]).chain
+
+
+def test_the_crl_says_when_and_why(pair: tuple[Emulator, Api]) -> None:
+    emulator, api = pair
+    before = x509.load_der_x509_crl(fetch(emulator, "/crl/issuing.crl").content)
+    serials = {reason: issue(api).serial_number for reason in CRLReason}
+    for reason, serial in serials.items():
+        assert api.revoke(f"{serial:X}", int(reason)).status_code == 200
+    reply = fetch(emulator, "/crl/issuing.crl")
+    assert reply.headers["Content-Type"] == "application/pkix-crl"
+    crl = x509.load_der_x509_crl(reply.content)
+    assert crl.next_update_utc is not None and crl.next_update_utc > datetime.now(UTC)
+    numbers = [each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for each in (before, crl)]
+    assert numbers[0] < numbers[1]
+    for reason, serial in serials.items():
+        entry = crl.get_revoked_certificate_by_serial_number(serial)
+        assert entry is not None
+        reasons = [each.value.reason.value for each in entry.extensions if isinstance(each.value, x509.CRLReason)]
+        assert reasons == ([] if reason is CRLReason.unspecified else [reason.name])
+
+
+def test_ocsp_by_get_and_nonce(pair: tuple[Emulator, Api]) -> None:
+    emulator, api = pair
+    issuing = x509.load_pem_x509_certificate(emulator.issuing_certificate)
+    builder = ocsp.OCSPRequestBuilder().add_certificate(issue(api), issuing, hashes.SHA256())
+    request = builder.add_extension(x509.OCSPNonce(b"0123456789abcdef"), critical=False).build()
+    encoded = base64.b64encode(request.public_bytes(Encoding.DER)).decode()
+    for path in (quote(encoded, safe=""), encoded):
+        reply = fetch(emulator, f"/ocsp/{path}")
+        assert reply.headers["Content-Type"] == "application/ocsp-response"
+        answer = ocsp.load_der_ocsp_response(reply.content)
+        assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
+        assert answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"0123456789abcdef"
+
+
+@pytest.mark.parametrize("body", [b"", b"rubbish", b"\x30\x00", b"\x30\x80"])
+def test_malformed_ocsp_requests(emulator: Emulator, body: bytes) -> None:
+    reply = requests.post(emulator.url + "/ocsp", data=body, timeout=10)
+    answer = ocsp.load_der_ocsp_response(reply.content)
+    assert answer.response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+    reply = fetch(emulator, "/ocsp/***")
+    assert ocsp.load_der_ocsp_response(reply.content).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+def test_a_responder_answers_for_its_own_cas(emulator: Emulator) -> None:
+    with Emulator() as other:
+        issuing = x509.load_pem_x509_certificate(other.issuing_certificate)
+        root = x509.load_pem_x509_certificate(other.root_certificate)
+    request = ocsp.OCSPRequestBuilder().add_certificate(issuing, root, hashes.SHA1()).build()
+    reply = requests.post(emulator.url + "/ocsp", data=request.public_bytes(Encoding.DER), timeout=10)
+    assert ocsp.load_der_ocsp_response(reply.content).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+
+
+def test_ca_certificates_are_there_for_all(emulator: Emulator) -> None:
+    root = x509.load_pem_x509_certificate(emulator.root_certificate)
+    issuing = x509.load_pem_x509_certificate(emulator.issuing_certificate)
+    assert x509.load_der_x509_certificate(fetch(emulator, "/ca/issuing.crt").content) == issuing
+    assert x509.load_der_x509_certificate(fetch(emulator, "/ca/root.crt").content) == root
+    assert x509.load_pem_x509_certificates(fetch(emulator, "/ca/chain.pem").content) == [issuing, root]
+    for path in ("/ca/other.crt", "/crl/other.crl"):
+        assert requests.get(emulator.url + path, timeout=10).status_code == 404

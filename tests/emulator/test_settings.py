@@ -1,0 +1,155 @@
+"""Settings: arguments, variables, what is refused, what is shown."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import sectigo_iot.emulator
+from sectigo_iot.emulator import Emulator, EmulatorSettings
+from sectigo_iot.emulator.settings import Options
+
+SECRET = base64.b64encode(bytes(range(32))).decode()
+
+
+def test_public_names_are_sorted() -> None:
+    assert sectigo_iot.emulator.__all__ == sorted(sectigo_iot.emulator.__all__)
+
+
+def test_arguments_are_the_fields() -> None:
+    fields = {each.name for each in dataclasses.fields(EmulatorSettings)} - {"account"}
+    assert fields == set(Options.__annotations__)
+
+
+def test_defaults_of_the_command() -> None:
+    settings = EmulatorSettings.from_environ({})
+    assert (settings.host, settings.port, settings.key_type) == ("127.0.0.1", 8831, "rsa4096")
+    assert settings.login == ("tester", "supersecretsquirrel")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (":8831", ("127.0.0.1", 8831)),
+        (":0", ("127.0.0.1", 0)),
+        ("127.0.0.1:9000", ("127.0.0.1", 9000)),
+        ("[::1]:9000", ("::1", 9000)),
+        ("localhost:1", ("localhost", 1)),
+    ],
+)
+def test_addresses(address: str, expected: tuple[str, int]) -> None:
+    settings = EmulatorSettings.from_environ({"SIAS_BIND_ADDR": address})
+    assert (settings.host, settings.port) == expected
+
+
+def test_every_variable_is_read() -> None:
+    settings = EmulatorSettings.from_environ(
+        {
+            "SIAS_AUTH_USERNAME": "me",
+            "SIAS_AUTH_PASSWORD": "password of mine",
+            "SIAS_AUTH_ISSUER": "https://example.com",
+            "SIAS_AUTH_SUBJECT": "/account/1/user/2",
+            "SIAS_AUTH_SCOPES": "ROLE_USER,ROLE_ADMIN",
+            "SIAS_AUTH_SECRET": SECRET,
+            "SIAS_CA_PATH": "ca.pem",
+            "SIAS_LOG_LEVEL": "DEBUG",
+            "SIAS_CONSOLE_LOG": "true",
+            "SIAS_MODE": "test",
+        },
+        account="manual",
+        port=0,
+    )
+    assert settings.account == "manual"
+    assert settings.login == ("me", "password of mine")
+    assert (settings.issuer, settings.subject) == ("https://example.com", "/account/1/user/2")
+    assert settings.scopes == ("ROLE_USER", "ROLE_ADMIN")
+    assert settings.secret == bytes(range(32))
+    assert (settings.ca_path, settings.log_level, settings.console_log, settings.mode) == (
+        "ca.pem",
+        "debug",
+        True,
+        "test",
+    )
+    assert settings.port == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SIAS_BIND_ADDR", "8831"),
+        ("SIAS_BIND_ADDR", ":x"),
+        ("SIAS_BIND_ADDR", ":65536"),
+        ("SIAS_BIND_ADDR", "::1:80"),
+        ("SIAS_BIND_ADDR", "0.0.0.0:8831"),
+        ("SIAS_BIND_ADDR", "example.com:8831"),
+        ("SIAS_AUTH_SECRET", "c2hvcnQ="),
+        ("SIAS_AUTH_SECRET", "no base64, secretly"),
+        ("SIAS_LOG_LEVEL", "loud"),
+        ("SIAS_CONSOLE_LOG", "perhaps"),
+        ("SIAS_MODE", "fast"),
+    ],
+)
+def test_variables_that_make_no_sense(variable: str, value: str) -> None:
+    with pytest.raises(ValueError, match=variable) as caught:
+        EmulatorSettings.from_environ({variable: value})
+    assert "secretly" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"account": "other"},
+        {"key_type": "rsa1024"},
+        {"port": 70000},
+        {"delay": -1.0},
+        {"delay": float("nan")},
+        {"duplicates": "maybe"},
+        {"balances": {1: 1}},
+        {"host": "0.0.0.0"},
+        {"host": "example.com"},
+    ],
+)
+def test_arguments_that_make_no_sense(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Emulator(**options)
+
+
+def test_another_host_needs_leave() -> None:
+    with Emulator(host="0.0.0.0", allow_remote=True) as emulator:
+        assert emulator.url.startswith("http://127.0.0.1:")
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = EmulatorSettings(password="geheim", secret=b"geheimgeheimgeheimgeheimgeheimge")
+    shown = [repr(settings), json.dumps(settings.masked()), repr(Emulator.from_settings(settings))]
+    assert not any("geheim" in each for each in shown)
+    assert settings.masked()["password"] == settings.masked()["secret"] == "********"
+
+
+def test_import_without_the_extra() -> None:
+    program = """
+import sys
+for name in ("starlette", "uvicorn", "jwt", "python_multipart"):
+    sys.modules[name] = None
+from sectigo_iot.emulator import Emulator, EmulatorSettings, serve
+for use in (lambda: Emulator().__enter__(), lambda: serve(EmulatorSettings())):
+    try:
+        use()
+    except ImportError as error:
+        assert "pip install 'sectigo-iot[emulator]'" in str(error), error
+    else:
+        raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+def test_import_is_light() -> None:
+    program = "import sys, sectigo_iot.emulator as e; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=30)
+    assert not {"starlette", "uvicorn", "jwt", "cryptography"} & set(loaded.stdout.split())
