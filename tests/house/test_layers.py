@@ -1,0 +1,104 @@
+"""The table in docs/architecture.md, held against the imports."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "architecture.md").read_text()
+ARROWS = {room: set(known.split()) for room, known in re.findall(r"^(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
+PACKAGES = {
+    package: set(rooms.split())
+    for package, rooms in re.findall(r"^(requests|cryptography|keyring|platformdirs|filelock) {2,}(.*)$", TEXT, re.M)
+}
+PUBLIC = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.revocation", "sectigo_iot.emulator")
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Each import of a module as (module, name)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            for alias in node.names:
+                yield str(node.module), alias.name
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "sectigo_iot").parts[0].removesuffix(".py")
+
+
+def rooms_known(path: Path) -> set[str]:
+    known = set()
+    for module, name in imports(path):
+        parts = module.split(".")
+        if parts[0] == "sectigo_iot":
+            known.add(parts[1] if len(parts) > 1 else name)
+    return known
+
+
+LIBRARY = sorted(p for p in (ROOT / "sectigo_iot").rglob("*.py") if p != ROOT / "sectigo_iot" / "__init__.py")
+COMMAND = sorted((ROOT / "cli").rglob("*.py"))
+
+
+def test_the_tables_are_read() -> None:
+    assert len(ARROWS) > 20
+    assert set(PACKAGES) == {"requests", "cryptography", "keyring", "platformdirs", "filelock"}
+
+
+def test_every_room_stands_in_the_table() -> None:
+    assert {room_of(path) for path in LIBRARY} == set(ARROWS)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_knows_only_whom_it_may(path: Path) -> None:
+    room = room_of(path)
+    assert rooms_known(path) - {room} <= ARROWS[room]
+
+
+@pytest.mark.parametrize("room", sorted(ARROWS))
+def test_no_arrow_is_idle(room: str) -> None:
+    known = set().union(*(rooms_known(path) for path in LIBRARY if room_of(path) == room))
+    assert known - {room} == ARROWS[room]
+
+
+def test_the_arrows_form_no_circle() -> None:
+    left = dict(ARROWS)
+    while left:
+        free = [room for room, known in left.items() if not known & set(left)]
+        assert free, f"a circle among {sorted(left)}"
+        for room in free:
+            del left[room]
+
+
+def test_resources_do_not_know_each_other() -> None:
+    for path in (ROOT / "sectigo_iot" / "api").glob("*.py"):
+        assert not [module for module, _ in imports(path) if module.startswith("sectigo_iot.api")]
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_costly_packages_have_their_rooms(package: str) -> None:
+    users = {room_of(path) for path in LIBRARY for module, _ in imports(path) if module.split(".")[0] == package}
+    assert users == PACKAGES[package]
+
+
+@pytest.mark.parametrize("path", COMMAND, ids=lambda p: p.name)
+def test_the_command_knows_public_names_alone(path: Path) -> None:
+    for module, name in imports(path):
+        if module.split(".")[0] == "sectigo_iot":
+            assert module in PUBLIC, f"{module} is not public"
+            assert not name or name in import_module(module).__all__, f"{module}.{name} is not public"
+
+
+def test_nothing_knows_the_command() -> None:
+    assert not [path for path in LIBRARY for module, _ in imports(path) if module.split(".")[0] == "sectigo_cli"]
+
+
+def test_main_imports_no_command_before_it_is_chosen() -> None:
+    assert not [m for m, _ in imports(ROOT / "cli/sectigo_cli/main.py") if m.startswith("sectigo_cli.commands")]
