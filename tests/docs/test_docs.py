@@ -1,0 +1,107 @@
+"""What the documentation shows is run, and what it lists is there."""
+
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sectigo_iot
+from sectigo_iot import ENDPOINTS, IoTManager, errors
+
+ROOT = Path(__file__).parents[2]
+
+
+def code_blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.needs("openssl")
+def test_the_embedding_example_leads_from_a_request_to_a_verified_chain(tmp_path: Path) -> None:
+    (example,) = code_blocks("docs/embedding.md", "python")
+    assert len([line for line in example.splitlines() if line.strip()]) <= 16
+    subprocess.run(
+        [
+            *("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-subj", "/CN=node.example.com", "-addext", "subjectAltName=DNS:node.example.com"),
+            *("-keyout", "node.key", "-out", "node.csr"),
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    names: dict[str, object] = {}
+    exec(example, names)
+    issue = names["issue"]
+    assert callable(issue)
+    chain = issue((tmp_path / "node.csr").read_bytes())
+    assert chain.count(b"BEGIN CERTIFICATE") >= 2
+    (tmp_path / "chain.pem").write_bytes(chain)
+    shown = subprocess.run(
+        ["openssl", "x509", "-in", "chain.pem", "-noout", "-subject"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "node.example.com" in shown
+
+
+def test_the_table_of_names_is_that_of_the_client() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| `?([\w ]*)`? \|$", (ROOT / "docs/python.md").read_text(), re.MULTILINE
+    )
+    methods = {call: re.findall(r"`(\w+)\(([^)]*)\)", python) for _, python, call in rows if call in ENDPOINTS}
+    assert set(methods) == {name for name, endpoint in ENDPOINTS.items() if endpoint.typed}
+    for shown in methods.values():
+        for method, arguments in shown:
+            parameters = list(inspect.signature(getattr(IoTManager, method)).parameters)[1:]
+            wanted = [a.strip() for a in arguments.split(",") if a.strip()]
+            assert parameters[: len(wanted)] == wanted, method
+
+
+def test_every_error_of_the_table_is_public() -> None:
+    text = (ROOT / "docs/python.md").read_text()
+    for name in re.findall(r"\| `(\w+Error)` \|", text):
+        assert name in sectigo_iot.__all__
+
+
+def test_the_tree_of_errors_is_the_one_in_the_code() -> None:
+    tree = re.search(r"::\n\n(.*)", inspect.getdoc(errors) or "", re.DOTALL)
+    assert tree is not None
+    drawn = textwrap.dedent(tree.group(1)).strip()
+    assert drawn in (ROOT / "docs/errors.md").read_text()
+    for name in re.findall(r"(\w+Error)\b", drawn):
+        assert issubclass(getattr(errors, name), errors.SectigoError)
+    defined = {n for n, v in vars(errors).items() if inspect.isclass(v) and issubclass(v, errors.SectigoError)}
+    assert defined == set(re.findall(r"[├└]── (\w+)", drawn)) | {"SectigoError"}
+
+
+def test_the_tree_is_drawn_as_it_grows() -> None:
+    lines = (inspect.getdoc(errors) or "").split("::\n\n")[1].splitlines()
+    above: list[str] = []
+    for line in lines:
+        found = re.match(r"( *(?:[│ ]   )*(?:[├└]── )?)(\w+Error)", line)
+        assert found is not None, line
+        depth = (len(found.group(1)) - 4) // 4
+        above = above[:depth]
+        if above:
+            assert getattr(errors, above[-1]) in getattr(errors, found.group(2)).__mro__
+        above.append(found.group(2))
+
+
+@pytest.mark.parametrize(
+    "document", sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+)
+def test_links_lead_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+        assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def test_the_demo_works() -> None:
+    done = subprocess.run([sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "demo: all of it worked" in done.stdout
