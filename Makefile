@@ -4,12 +4,21 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
+# What these targets leave behind stays in .venv: the checkout is as clean as before.
+CACHE := $(CURDIR)/$(VENV)/cache
+export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
+export MYPY_CACHE_DIR := $(CACHE)/mypy
+export RUFF_CACHE_DIR := $(CACHE)/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
+
 .PHONY: help demo test lint types unit install system-deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 $(READY): setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "$(PYTHON) is missing. On Debian: apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is `$(PYTHON) -V 2>&1`. Try: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -17,12 +26,13 @@ $(READY): setup.cfg pyproject.toml
 	@echo "setting up $(VENV) (once) ..." >&2
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -e '.[test]'
+	@rm -rf *.egg-info
 	@touch $@
 
 install: $(READY) ## set up .venv with the library, the command and everything for the tests
 
 demo: $(READY) ## order, wait for, download, open, find and revoke certificates against the emulator
-	@$(PY) -B examples/demo.py
+	@$(PY) examples/demo.py
 
 test: lint types unit ## everything that must be green: ruff, mypy, pytest
 
@@ -34,12 +44,12 @@ types: $(READY) ## mypy --strict over library, command and tests
 	@$(VENV)/bin/mypy --no-error-summary
 
 unit: $(READY) ## pytest
-	@$(PY) -m pytest -q
+	@$(PY) -m pytest -q -o cache_dir=$(CACHE)/pytest
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
 	apt-get install -q -y --no-install-recommends openssl unzip python3-venv
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
