@@ -48,7 +48,7 @@ def call_of(addresses: Addresses, name: str, *ids: int | str) -> Call:
     assert endpoint.method is not None
     try:
         url = addresses.url(endpoint, *ids)
+        batch_id = int(ids[0]) if ids and endpoint.path.startswith("/api/v1/batches/") else None
     except ValueError as error:
         raise InvalidInputError(f"{name}: {error}") from None
-    batch_id = int(ids[0]) if ids and endpoint.path.startswith("/api/v1/batches/") else None
     return Call(endpoint, url, endpoint.method, batch_id=batch_id)

@@ -55,6 +55,7 @@ _DEFAULTS = {
 
 class Settings:
     """What one client needs to know: each value from its argument, else its environment variable, else its default.
+    What is empty counts as absent.
 
     `username`, `password`: the login. `credentials` instead: a callable that returns both, asked when they are
     first needed and at each log-in. `profile`: name or id. `endpoint`: base URL, which may carry a path prefix.
@@ -102,7 +103,7 @@ class Settings:
 
     def _resolve(self, name: str, argument: str | None) -> str | None:
         variable = VARIABLES[name]
-        if argument is not None:
+        if argument:
             value, source = argument, "argument"
         elif self._environ.get(variable):
             value, source = self._environ[variable], f"environment variable {variable}"
@@ -145,7 +146,10 @@ class Settings:
         host = (parts.hostname or "").rstrip(".")
         environment = self.environment
         if environment is Environment.PRODUCTION:
-            allowed = parts.scheme == "https" and host in (PRODUCTION_HOST, (self.allowed_host or "").lower())
+            allowed = parts.scheme == "https" and host in (
+                PRODUCTION_HOST,
+                (self.allowed_host or "").lower().rstrip("."),
+            )
         elif environment is Environment.TESTING:
             allowed = host in LOOPBACK
         else:
@@ -172,7 +176,7 @@ def _check_endpoint(endpoint: str) -> None:
     example = f"write it like {DEFAULT_ENDPOINT}"
     if "@" in endpoint:
         raise ConfigError("the endpoint holds a user name", setting="endpoint", hint=f"give it apart; {example}")
-    if not endpoint.isascii() or any(c in endpoint for c in "\\?#") or any(c <= " " for c in endpoint):
+    if not endpoint.isascii() or any(c in endpoint for c in "\\?#") or any(c <= " " or c == "\x7f" for c in endpoint):
         raise ConfigError(f"the endpoint {endpoint!r} is no plain URL", setting="endpoint", hint=example)
     try:
         parts = urlsplit(endpoint)
@@ -182,6 +186,8 @@ def _check_endpoint(endpoint: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
         what = "has no scheme" if "://" not in endpoint else "is no http or https URL"
         raise ConfigError(f"the endpoint {endpoint!r} {what}", setting="endpoint", hint=example)
+    if not all(c.isalnum() or c in "-._:" for c in parts.hostname):
+        raise ConfigError(f"the endpoint {endpoint!r} names no host", setting="endpoint", hint=example)
 
 
 def _check_allowed_host(host: str) -> None:

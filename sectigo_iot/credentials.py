@@ -52,16 +52,16 @@ class Login:
         sources: Mapping[str, str] | None = None,
     ) -> None:
         self._endpoint = endpoint
-        self._username = username
-        self._password = password
+        self._username = username or None
+        self._password = self._given = password or None
         self._password_file = password_file
         self._credentials = credentials
         self._use_keyring = use_keyring
         self._prompt = prompt
         self._testing = testing
         self._store = store
-        self.username_source = (sources or {}).get("username", "argument")
-        self.password_source = (sources or {}).get("password", "argument")
+        self.username_source = (sources or {}).get("username", "argument" if username else "nowhere")
+        self.password_source = (sources or {}).get("password", "argument" if password else "nowhere")
         self._guard = threading.RLock()
 
     def __repr__(self) -> str:
@@ -86,12 +86,14 @@ class Login:
             return self._password
 
     def forget_password(self) -> None:
-        """Drop a password that was refused, so that a prompt may ask again."""
-        self._password = None
+        """Drop a password that was refused, so that a prompt may ask again; one that was given stays the one."""
+        self._password = self._given
 
     def _ask_credentials(self) -> None:
         assert self._credentials is not None
         username, self._password = self._credentials()
+        if not username:
+            raise CredentialsMismatchError("the credentials hold no user name", hint=_HINT)
         self.username_source = self.password_source = "callable"  # noqa: S105
         if self._username not in (None, username):
             raise ConfigError(f"the credentials are for {username} now, and were for {self._username} before")

@@ -38,6 +38,12 @@
 from __future__ import annotations
 
 
+def clean(text: str) -> str:
+    """Return somebody else's words as one printable line of at most 300 characters, fit for a message."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
 class SectigoError(Exception):
     """Anything this library raises: one line that says what happened, and, where there is one, a hint."""
 

@@ -27,6 +27,7 @@ from sectigo_iot.errors import (
     SectigoError,
     TransportError,
     UnreachableError,
+    clean,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ CONNECT_SECONDS = 10.0
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses of a fault that passes, after which a read is repeated."""
 UNREACHABLE_ATTEMPTS = 3
+NOT_AGREED = frozenset(
+    {
+        "HTTP_REQUEST",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+"""OpenSSL's words for a handshake that failed, so that no request followed it."""
 REDACTED = "[redacted]"
 
 _ERRORS: dict[int, type[APIError]] = {
@@ -48,7 +59,7 @@ _ERRORS: dict[int, type[APIError]] = {
 
 
 def media_type(response: requests.Response) -> str:
-    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+    return clean(str(response.headers.get("Content-Type", "")).partition(";")[0]).lower()
 
 
 def lost(error: requests.RequestException, call: Call, seconds: float) -> TransportError:
@@ -56,20 +67,28 @@ def lost(error: requests.RequestException, call: Call, seconds: float) -> Transp
     host = urlsplit(call.url).netloc
     reason = error.args[0] if error.args else error
     cause = reason.reason if isinstance(reason, MaxRetryError) else reason
-    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
+    refused = isinstance(cause, NewConnectionError)
+    # urllib3 counts a refused connection among the timeouts.
+    if isinstance(error, requests.ConnectTimeout) or (isinstance(cause, ConnectTimeoutError) and not refused):
         return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
     innermost = _innermost(cause)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         return UnreachableError(f"{host} is not trusted: {clean(innermost.verify_message or str(innermost))}")
-    if isinstance(cause, NewConnectionError) or isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(innermost, ssl.SSLError) and innermost.reason in NOT_AGREED:
+        return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({clean(_words(innermost))})")
+    if refused or isinstance(error, requests.exceptions.ProxyError):
         hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
         return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
     if isinstance(error, requests.Timeout) or "Read timed out" in str(reason):
-        return DeadlineError(f"{call.endpoint.name}: {host} did not answer within {seconds:g} s")
+        return too_slow(call, seconds)
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         tls = f" ({clean(_words(innermost))})" if isinstance(innermost, ssl.SSLError) else ""
         return TransportError(f"{call.endpoint.name}: {host} broke off the connection{tls}")
     return InvalidReplyError(f"{call.endpoint.name}: {host} sent something that is no HTTP answer")
+
+
+def too_slow(call: Call, seconds: float) -> DeadlineError:
+    return DeadlineError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} did not answer within {seconds:g} s")
 
 
 def _innermost(error: object) -> object:
@@ -90,7 +109,7 @@ def pause(call: Call, error: SectigoError, attempt: int) -> float | None:
         return None
     asked = getattr(error, "retry_after", None)
     jittered = min(0.2 * 2.0 ** min(attempt, 6), 8.0) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-    return float(asked) if asked is not None else jittered
+    return max(asked or 0.0, jittered)
 
 
 def _may_repeat(call: Call, error: SectigoError) -> bool:
@@ -136,7 +155,7 @@ def api_error(call: Call, response: requests.Response, body: bytes, secrets: tup
     kind = _ERRORS.get(response.status_code, APIError)
     error = kind(
         response.status_code,
-        redacted(clean(str(words)), secrets) if words else None,
+        clean(redacted(str(words), secrets)) if words else None,
         _integer(document.get("errorCode")),
         _integer(document.get("timestamp")),
         action=call.endpoint.name,
@@ -161,7 +180,8 @@ def _plain_words(response: requests.Response, body: bytes) -> str:
 
 
 def _integer(value: object) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isascii() and str(value).isdigit() else None
+    text = str(value) if isinstance(value, int | str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -172,14 +192,9 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def clean(text: str) -> str:
-    """Return the text as one printable line of at most 300 characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 300 else line[:297] + "..."
-
-
 def redacted(text: str, secrets: tuple[str, ...]) -> str:
-    """Return the text with every one of these secrets hidden, should a server repeat it."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+    """Return the text with every one of these secrets hidden, should a server repeat it, as JSON or as it is."""
+    forms = {form for s in secrets if s for form in (s, json.dumps(s)[1:-1], json.dumps(s, ensure_ascii=False)[1:-1])}
+    for secret in sorted(forms, key=len, reverse=True):
         text = text.replace(secret, REDACTED)
     return text

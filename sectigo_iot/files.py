@@ -41,8 +41,9 @@ def private_file(path: str | os.PathLike[str], *, replace: bool = False) -> Iter
     if not replace:
         _refuse_existing(target)
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        # In here, because a signal may strike as soon as the file exists.
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()

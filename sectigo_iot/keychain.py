@@ -65,17 +65,25 @@ def remember_login(endpoint: str, username: str, password: str) -> None:
 
     Raises SectigoError where there is no keyring to be had.
     """
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        keyring.set_password(keyring_service(endpoint), username, password)
-    except (KeyringError, OSError, RuntimeError) as error:
+    reason = _keep(keyring_service(endpoint), username, password)
+    if reason is not None:
         raise SectigoError(
-            f"the password cannot be kept: the keyring says {type(error).__name__}",
+            f"the password cannot be kept: {reason}",
             hint="the session itself stands; use SECTIGO_PASSWORD or SECTIGO_PASSWORD_FILE for later ones",
-        ) from None
+        )
     _write_remembered({**_remembered(), endpoint: username})
+
+
+def _keep(service: str, username: str, password: str) -> str | None:
+    """Put a password into the keyring, and return why it is not there, or None: the null backend takes anything."""
+    try:
+        import keyring
+
+        keyring.set_password(service, username, password)
+        kept = keyring.get_password(service, username) == password
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything
+        return f"the keyring says {type(error).__name__}"
+    return None if kept else "there is no keyring that keeps it"
 
 
 def forget_login(endpoint: str, username: str) -> None:
@@ -113,7 +121,7 @@ def _remembered() -> dict[str, str]:
     try:
         document = json.loads(_config_file().read_bytes()).get("users", {})
         return {str(endpoint): str(username) for endpoint, username in document.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 

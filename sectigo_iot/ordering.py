@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 def profile_matches(authority: Authority, profile: str) -> bool:
     """Whether this authority has the profile, given by id, or by name with or without a suffix such as `_#17`."""
-    if profile.strip().isdigit():
+    if profile.strip().isascii() and profile.strip().isdigit():
         return authority.profile_id == int(profile)
     return _plain(authority.profile_name or "") == _plain(profile)
 
@@ -68,7 +68,10 @@ def choose_authority(
 def _named(number: int, by_id: list[Authority], by_profile: list[Authority], profile: str | None) -> Choice:
     candidates = [a for a in [*by_id, *by_profile] if profile is None or profile_matches(a, profile)]
     if not candidates and (by_id or by_profile):
-        raise InvalidInputError(f"the authority does not have the profile {profile!r}:{_listed(by_id or by_profile)}")
+        raise InvalidInputError(
+            f"the authority does not have the profile {profile!r}:{_listed(by_id or by_profile)}",
+            hint="choose another with -P, or leave -P and SECTIGO_PROFILE away",
+        )
     if len(candidates) != 1:
         what = "no authority has" if not candidates else "several enabled authorities have the profile"
         hint = "`sectigo authorities` lists what may be ordered from"

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.api import batches
-from sectigo_iot.errors import APIError, BatchFailedError, InvalidReplyError, NotReadyError, SectigoError
+from sectigo_iot.errors import APIError, BatchFailedError, InvalidReplyError, NotReadyError, SectigoError, clean
 from sectigo_iot.statuses import COLLECTABLE, BatchStatus, StatusText
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def wait(
 def not_ready(seen: Look, when: str = "") -> NotReadyError:
     """Return the error that says: not over yet."""
     return NotReadyError(
-        f"batch {seen.batch_id} is not ready{when or ' yet'}: the service says {seen.status}",
+        f"batch {seen.batch_id} is not ready{when or ' yet'}: the service says {clean(seen.status)}",
         batch_id=seen.batch_id,
         status=seen.status,
         hint="the order stands; wait for it with --wait",
@@ -116,9 +116,9 @@ def not_ready(seen: Look, when: str = "") -> NotReadyError:
 def failed(seen: Look) -> BatchFailedError:
     """Return the error that says: over, and nothing to fetch."""
     reason = seen.detail.reject_reason if seen.detail is not None else None
-    why = f": {reason}" if reason else ""
+    why = f": {clean(reason)}" if reason else ""
     return BatchFailedError(
-        f"batch {seen.batch_id} ended as {seen.status}{why}",
+        f"batch {seen.batch_id} ended as {clean(seen.status)}{why}",
         batch_id=seen.batch_id,
         status=seen.status,
         reason=reason,

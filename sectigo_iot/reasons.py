@@ -26,7 +26,8 @@ def _squash(text: str) -> str:
     return "".join(c for c in text if c not in "-_" and not c.isspace()).lower()
 
 
-_BY_TEXT = {text: r for r in CRLReason for text in (_squash(r.name), str(int(r)))}
+_BY_NAME = {_squash(reason.name): reason for reason in CRLReason}
+_BY_CODE = {str(int(reason)): reason for reason in CRLReason}
 
 
 def revoke_reason_code(text: str | int | None = None) -> CRLReason:
@@ -34,8 +35,9 @@ def revoke_reason_code(text: str | int | None = None) -> CRLReason:
 
     Names match without regard to case, blanks, hyphens and underscores. Raises UnknownReasonError.
     """
-    key = _squash("" if text is None else str(int(text) if isinstance(text, int) else text))
-    found = _BY_TEXT.get(key or "unspecified")
+    given = "" if text is None else str(int(text) if isinstance(text, int) else text).strip()
+    # Only a name may hold hyphens: -1 is not 1.
+    found = _BY_CODE.get(given) if given in _BY_CODE else _BY_NAME.get(_squash(given) or "unspecified")
     if found is None:
         names = ", ".join(f"{reason.name} ({int(reason)})" for reason in CRLReason)
         raise UnknownReasonError(f"unknown revocation reason {text!r}", hint=f"RFC 5280 knows: {names}")

@@ -68,13 +68,13 @@ class Credentials:
         """Raise NoCredentialsError, CredentialsMismatchError or TokensExpiredError if no request can be made."""
         if self.current:
             return
+        if self._tokens is not None and not self._password:
+            raise TokensExpiredError("the tokens have run out", hint=_HINT)
         if bool(self.username) != bool(self._password):
             missing = "password" if self.username else "user name"
             raise CredentialsMismatchError(f"the {missing} is missing", hint=_HINT)
         if not self.username:
             raise NoCredentialsError(f"there are no credentials for {self.endpoint}", hint=_HINT)
-        if self._tokens is not None and not self._password:
-            raise TokensExpiredError("the tokens have run out", hint=_HINT)
 
     def clear(self) -> None:
         """Forget the tokens, in this copy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import stat
 import threading
@@ -52,11 +53,9 @@ class FileTokenStore:
         if document is None or (document.get("endpoint"), document.get("username")) != (endpoint, username):
             return None
         try:
-            return TokenPair(
-                str(document.get("accessToken") or ""),
-                str(document.get("refreshToken") or ""),
-                float(str(document.get("received"))),
-            )
+            received = float(str(document.get("received")))
+            access, refresh = document.get("accessToken") or "", document.get("refreshToken") or ""
+            return TokenPair(str(access), str(refresh), received) if math.isfinite(received) else None
         except (NotAuthenticatedError, TypeError, ValueError):
             return None
 

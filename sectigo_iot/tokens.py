@@ -43,6 +43,9 @@ def read_claims(token: str) -> Claims:
 
 def _payload(token: str) -> dict[str, object]:
     parts = token.split(".")
+    # Decoding skips what is not of the alphabet, and a header field would carry it.
+    if not all(c.isascii() and (c.isalnum() or c in "-_=.") for c in token):
+        raise InvalidClaimsError("the service's token is no JWT")
     try:
         document = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (IndexError, ValueError, RecursionError):
@@ -54,7 +57,8 @@ def _payload(token: str) -> dict[str, object]:
 
 def _seconds(value: object) -> float | None:
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else float("nan")
+        number = isinstance(value, int | float | str) and not isinstance(value, bool)
+        seconds = float(str(value)) if number else float("nan")
     except (ValueError, OverflowError):
         return None
     return seconds if abs(seconds) < 1e12 else None
@@ -89,6 +93,12 @@ class TokenPair:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a TokenPair does not change")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a TokenPair does not change")
+
+    def __reduce__(self) -> tuple[type[TokenPair], tuple[str, str, float]]:
+        return TokenPair, (self.access_token, self.refresh_token, self.received)
 
     def __repr__(self) -> str:
         return f"<TokenPair received {self.received:.0f}, valid until {self.valid_until:.0f}>"

@@ -14,13 +14,30 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, requote_uri
 
 from sectigo_iot.calls import JSON, Call
 from sectigo_iot.config import Environment, Settings
-from sectigo_iot.errors import InvalidCredentialsError, InvalidReplyError, RedirectError, SectigoError
-from sectigo_iot.failures import CONNECT_SECONDS, api_error, clean, judged, lost, media_type, pause
+from sectigo_iot.errors import (
+    InvalidCredentialsError,
+    InvalidReplyError,
+    RedirectError,
+    SectigoError,
+    TransportError,
+    UnreachableError,
+    clean,
+)
+from sectigo_iot.failures import (
+    CONNECT_SECONDS,
+    api_error,
+    judged,
+    lost,
+    media_type,
+    pause,
+    redacted,
+    too_slow,
+)
+from sectigo_iot.watch import Watch, WatchedAdapter, watch_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,10 +55,11 @@ REDIRECTS = 5
 class Reply:
     """An answer with a status of 2xx: read whole, unless it was asked for as a stream."""
 
-    def __init__(self, response: requests.Response, call: Call, body: bytes | None) -> None:
+    def __init__(self, response: requests.Response, call: Call, body: bytes | None, seconds: float) -> None:
         self._response = response
         self._call = call
         self._body = body
+        self._seconds = seconds
         self.status = response.status_code
         self.media_type = media_type(response)
 
@@ -82,7 +100,7 @@ class Reply:
         try:
             yield from self._response.iter_content(CHUNK)
         except requests.RequestException as error:
-            raise lost(error, self._call, CONNECT_SECONDS) from None
+            raise lost(error, self._call, self._seconds) from None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -158,6 +176,19 @@ class Transport:
                     raise judged(call, error) from None
 
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
+        with Watch(max(deadline - self._clock(), 0.001)) as watch:
+            try:
+                reply = self._answered(call, token, deadline)
+            except TransportError as error:
+                if watch.over and not isinstance(error, UnreachableError):
+                    raise too_slow(call, self.settings.timeout) from None
+                raise
+        if watch.over:
+            # What came looks whole, and was cut by us.
+            raise too_slow(call, self.settings.timeout)
+        return reply
+
+    def _answered(self, call: Call, token: str | None, deadline: float) -> Reply:
         request = self._session.prepare_request(self._request(call, token))
         for _ in range(REDIRECTS + 1):
             assert request.url is not None
@@ -165,7 +196,7 @@ class Transport:
             response = self._exchange(call, request, deadline)
             if not response.is_redirect and response.status_code not in (307, 308):
                 return self._reply(call, response, token)
-            request.url = self._follow(call, request.url, response)
+            request.url = self._follow(call, request.url, response, token)
         raise RedirectError(
             f"{call.endpoint.name}: the service redirects in a circle", status=302, location=request.url
         )
@@ -193,6 +224,7 @@ class Transport:
             )
         except requests.RequestException as error:
             raise lost(error, call, self.settings.timeout) from None
+        watch_body(response)
         _log.info(
             "%s %s %d %.0f ms",
             call.method,
@@ -207,15 +239,15 @@ class Transport:
         # The rest of the environment is kept out (trust_env), because it may replace our CA and our Bearer header.
         return {} if self.settings.environment is Environment.TESTING else dict(get_environ_proxies(url))
 
-    def _follow(self, call: Call, url: str, response: requests.Response) -> str:
+    def _follow(self, call: Call, url: str, response: requests.Response, token: str | None) -> str:
         location = response.headers.get("Location")
         response.close()
-        target = urljoin(url, location) if location else None
-        if call.method in ("GET", "HEAD") and target and urlsplit(target)[:2] == urlsplit(url)[:2]:
-            return target
+        if call.method in ("GET", "HEAD") and location and _same_host(url, location):
+            return requote_uri(urljoin(url, location))
+        shown = clean(redacted(location or "nowhere", (*call.secrets, token or "")))
         raise RedirectError(
             f"{call.endpoint.name}: the service answered {response.status_code} and points to "
-            f"{clean(location or 'nowhere')}, where neither request nor credentials are sent",
+            f"{shown}, where neither request nor credentials are sent",
             status=response.status_code,
             location=location,
             hint="if the service has moved, name its address with --endpoint or SECTIGO_ENDPOINT",
@@ -223,7 +255,7 @@ class Transport:
 
     def _reply(self, call: Call, response: requests.Response, token: str | None) -> Reply:
         if response.status_code // 100 == 2 and call.stream:
-            return Reply(response, call, None)
+            return Reply(response, call, None, self.settings.timeout)
         try:
             body = _whole_body(response)
         except requests.RequestException as error:
@@ -232,18 +264,32 @@ class Transport:
             response.close()
         if response.status_code // 100 != 2:
             raise api_error(call, response, body, (*call.secrets, token or ""))
-        return Reply(response, call, body)
+        return Reply(response, call, body, self.settings.timeout)
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: requests parses, and fails at, even those it shall not follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 def _session() -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "sectigo-iot"
-    adapter = HTTPAdapter(pool_maxsize=32)
+    adapter = WatchedAdapter(pool_maxsize=32)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _same_host(url: str, location: str) -> bool:
+    try:
+        return urlsplit(urljoin(url, location))[:2] == urlsplit(url)[:2]
+    except ValueError:
+        return False
 
 
 def _path(call: Call) -> str:

@@ -17,6 +17,6 @@ def available_balance(transport: Transport, authority_id: int) -> int:
     """API: GET /api/v1/authorities/{authorityId}/balanceavailable"""
     balance = transport.send(call_of(transport, "authorityUserBalanceAvailable", authority_id)).document()
     try:
-        return int(balance)
-    except (TypeError, ValueError, OverflowError):
+        return int(str(balance))
+    except ValueError:
         raise InvalidReplyError("the service sent no number where a balance is due") from None

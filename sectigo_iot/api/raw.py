@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from sectigo_iot.calls import Call
 from sectigo_iot.endpoints import Endpoint, Repeat, find_endpoint
 from sectigo_iot.errors import InvalidInputError
@@ -31,8 +33,8 @@ def _endpoint(name_or_path: str, ids: tuple[int | str, ...], method: str) -> End
     # A path is sent as it is; these would leave the endpoint, or be rewritten on the way.
     if (
         "//" in path
-        or any(part in (".", "..") for part in path.split("/"))
-        or any(c <= " " or c == "\\" for c in path)
+        or any(unquote(part) in (".", "..") for part in path.partition("?")[0].split("/"))
+        or any(c <= " " or c in "\\#\x7f" for c in path)
     ):
         raise InvalidInputError(f"{path!r} is no path below the endpoint")
     if not method.isalpha() or not method.isascii():
