@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -22,9 +23,10 @@ class Context:
     """One run of the command."""
 
     def __init__(self) -> None:
-        self.stdin: TextIO = sys.stdin
+        # Where a shell has closed stdin or stderr, Python has None.
+        self.stdin: TextIO = sys.stdin or io.TextIOWrapper(io.BytesIO())
         self.stdout: TextIO = sys.stdout
-        self.stderr: TextIO = sys.stderr
+        self.stderr: TextIO = sys.stderr or io.StringIO()
         self.options = argparse.Namespace()
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
@@ -37,14 +39,16 @@ class Context:
             self._client.close()
             self._client = None
         if self._handler is not None:
-            logging.getLogger("sectigo_iot").removeHandler(self._handler)
+            logger = logging.getLogger("sectigo_iot")
+            logger.removeHandler(self._handler)
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
             self._handler = None
 
     def say(self, text: str) -> None:
         """Talk to the user, on stderr; control characters that a server sent are made harmless."""
-        harmless = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
         encoding = self.stderr.encoding or "utf-8"
-        print(harmless.encode(encoding, "backslashreplace").decode(encoding), file=self.stderr, flush=True)
+        print(harmless(text).encode(encoding, "backslashreplace").decode(encoding), file=self.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Say something that the user should know, and that is no error."""
@@ -130,6 +134,11 @@ class Context:
         logger.addHandler(self._handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+
+
+def harmless(text: str) -> str:
+    """Return the text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 class _Talk(logging.Handler):

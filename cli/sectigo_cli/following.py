@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sectigo_cli.exits import Interrupted
 from sectigo_cli.options import Parser, UsageError, seconds
 from sectigo_cli.progress import downloading, waiting
 
@@ -38,8 +39,12 @@ def add_following_options(parser: Parser) -> None:
 
 def wait(context: Context, batch_id: int, timeout: float) -> None:
     """Wait for a batch, showing how it stands on a terminal; say on stderr how it ended."""
-    with waiting(context, batch_id) as on_progress:
-        info = context.client.wait(batch_id, timeout=timeout, on_progress=on_progress)
+    try:
+        with waiting(context, batch_id) as on_progress:
+            info = context.client.wait(batch_id, timeout=timeout, on_progress=on_progress)
+    except (KeyboardInterrupt, Interrupted):
+        context.note(f"no longer waiting; the order stands: `sectigo download -i {batch_id} --wait` goes on")
+        raise
     failed = f", {info.failed} failed" if info.failed else ""
     context.note(f"batch {batch_id} is ready: {info.success} issued{failed}")
 
@@ -73,8 +78,15 @@ def follow(context: Context, args: argparse.Namespace, batch_id: int, folder: Pa
 
 def fetch(context: Context, batch_id: int, folder: Path, *, replace: bool) -> Path:
     """Fetch what was issued, showing how far it is on a terminal."""
-    with downloading(context, batch_id) as on_progress:
-        return context.client.download(batch_id, folder, replace=replace, on_progress=on_progress)
+    from sectigo_iot import TargetExistsError
+
+    try:
+        with downloading(context, batch_id) as on_progress:
+            return context.client.download(batch_id, folder, replace=replace, on_progress=on_progress)
+    except TargetExistsError as error:
+        command = f"sectigo download -i {batch_id} -o {shlex.quote(str(folder))} --force"
+        error.hint = f"`{command}` replaces it"
+        raise
 
 
 def told(path: Path, batch_id: int) -> tuple[str, str]:

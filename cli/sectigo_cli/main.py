@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.exits import Interrupted, exit_code, report
+from sectigo_cli.exits import FAILED, Interrupted, exit_code, report
 from sectigo_cli.options import Parser, UsageError, add_global_options
 
 if TYPE_CHECKING:
@@ -34,44 +35,78 @@ COMMANDS = {
     "validate": "check the configuration that is in force, and print it",
 }
 ALIASES = {"profile": "profiles"}
+_ALL = f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them"
 
 DESCRIPTION = "Order, fetch, find and revoke X.509 certificates with the Sectigo IoT Manager."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; dies of the signal that interrupted it."""
+    if sys.stdout is None:
+        # What was paid for must be told; without stdout there is nowhere to tell it.
+        return _without_stdout()
     context = Context()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv), context)
-    except SystemExit as done:
-        return int(done.code or 0)
+        return _complete(list(sys.argv[1:] if argv is None else argv), context)
     except KeyboardInterrupt:
-        return _die(signal.SIGINT, context)
+        number = _heard(signal.SIGINT)
     except Interrupted as interrupted:
-        return _die(interrupted.signal, context)
+        number = _heard(interrupted.signal)
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _die(signal.SIGPIPE, context)
+        number = signal.SIGPIPE
     except Exception as error:  # noqa: BLE001 - every error becomes a message here, none a traceback
-        report(context, error)
+        with contextlib.suppress(OSError):
+            report(context, error)
         return exit_code(error)
     finally:
         context.close()
+        _drop_unwritten()
         signal.signal(signal.SIGTERM, previous)
+    # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
+    return _die(number)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(signal.Signals(number))
 
 
-def _die(number: signal.Signals, context: Context) -> int:
-    """Die of the signal, after cleaning up, so that a shell or a supervisor sees why."""
-    context.close()
+def _heard(number: signal.Signals) -> signal.Signals:
+    """Let the same signal kill at once from now on: whoever presses Ctrl-C twice sees no traceback."""
+    signal.signal(number, signal.SIG_DFL)
+    return number
+
+
+def _die(number: signal.Signals) -> int:
+    """Die of the signal, so that a shell or a supervisor sees why."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number
+
+
+def _without_stdout() -> int:
+    if sys.stderr is not None:
+        sys.stderr.write("sectigo: error: standard output is closed\n")
+    return FAILED
+
+
+def _complete(argv: list[str], context: Context) -> int:
+    """Run, and see to it that all that was printed has left: help leaves by SystemExit and flushes nothing."""
+    try:
+        code = _run(argv, context)
+    except SystemExit as done:
+        code = int(done.code or 0)
+    context.stdout.flush()
+    return code
+
+
+def _drop_unwritten() -> None:
+    """What could not be written is not tried again when the interpreter ends: it would change the exit code."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(argv: list[str], context: Context) -> int:
@@ -95,10 +130,10 @@ def _choose(argv: list[str], context: Context) -> tuple[str | None, list[str]]:
         print(f"sectigo {__version__}", file=context.stdout)
         return None, []
     if not words:
-        raise UsageError("which command?", hint=f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them")
+        raise UsageError("which command?", hint=_ALL)
     name = ALIASES.get(words[0], words[0])
     if name not in COMMANDS:
-        raise UsageError(f"there is no command {words[0]!r}", hint=f"one of: {', '.join(COMMANDS)}")
+        raise UsageError(f"there is no command {words[0]!r}", hint=_ALL)
     return name, words[1:]
 
 

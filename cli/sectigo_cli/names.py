@@ -21,7 +21,10 @@ def dns_names(domain: str, others: list[str]) -> list[str]:
             f"{names[0]!r} is longer than the {LONGEST_COMMON_NAME} characters of a common name",
             hint="choose a shorter name with -d, and add this one with --dns",
         )
-    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.lower(), name)
+    return list(first.values())
 
 
 def _checked(text: str) -> str:

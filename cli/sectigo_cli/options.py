@@ -133,6 +133,6 @@ def checked(check: Callable[[str], object]) -> Callable[[str], object]:
         try:
             return check(text)
         except InvalidInputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise UsageError(str(error), hint=error.hint) from None
 
     return read

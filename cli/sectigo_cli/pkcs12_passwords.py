@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ def given_password(context: Context, text: str | None, path: str | None) -> str 
 
 
 def _first_line(context: Context, path: str) -> str:
+    if path == "-" and context.interactive:
+        return context.ask("PKCS#12 password: ", secret=True)
     try:
         if path == "-":
             return context.stdin.readline(4096).rstrip("\r\n")
@@ -35,6 +38,16 @@ def _first_line(context: Context, path: str) -> str:
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"the password file {path} cannot be read: {reason}") from None
+
+
+def check_password_out(path: str | None) -> None:
+    """Raise UsageError where no new file can stand at this path."""
+    if path is None:
+        return
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists already, and is left as it is", hint="name a new file with --password-out")
+    if not Path(path).parent.is_dir():
+        raise UsageError(f"the password cannot be written to {path}: there is no folder {Path(path).parent}")
 
 
 def generated_password(rules: Sequence[ProfileParameter] | None) -> str:
@@ -53,7 +66,10 @@ def keeping(context: Context, password: str | None, path: str | None) -> Iterato
     from sectigo_iot import OutcomeUnknownError, SectigoError, write_private
 
     if password is not None and path is not None:
-        write_private(path, f"{password}\n".encode())
+        try:
+            write_private(path, f"{password}\n".encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
     elif password is not None:
         context.say(f"pkcs12 password: {password}")
     try:

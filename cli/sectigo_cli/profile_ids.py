@@ -22,7 +22,7 @@ def profile_id(context: Context, given: int | None) -> int:
         raise UsageError(
             "which profile?", hint="give its id with -p ID; `sectigo authorities` lists each authority's profileId"
         )
-    if named.strip().isdigit():
+    if named.strip().isascii() and named.strip().isdigit():
         return int(named)
     return _id_of(context, named)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from sectigo_cli.context import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -19,13 +21,16 @@ def waiting(context: Context, batch_id: int) -> Iterator[Callable[[Look], None] 
         yield None
         return
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(file=context.stderr)
     with console.status(f"batch {batch_id}") as status:
 
         def show(seen: Look) -> None:
             counts = f"{seen.info.active} in work, {seen.info.success} issued, {seen.info.failed} failed"
-            status.update(f"batch {batch_id}: {seen.status.lower()} ({counts}, {seen.elapsed:.0f} s)")
+            words = seen.status.lower().replace("_", " ")
+            # As plain text: what the service says is neither markup nor orders to the terminal.
+            status.update(Text(harmless(f"batch {batch_id}: {words} ({counts}, {seen.elapsed:.0f} s)")))
 
         yield show
 

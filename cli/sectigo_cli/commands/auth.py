@@ -47,9 +47,9 @@ def _authenticate(context: Context) -> None:
     try:
         # Kept tokens look valid for as long as they live; only the service knows whether it still takes them.
         context.client.licenses_used()
-    except NotAuthenticatedError:
-        raise
     except APIError as error:
+        if isinstance(error, NotAuthenticatedError) or error.action == "authenticate":
+            raise
         context.note(f"the session is accepted, although the service answers: {error}")
 
 

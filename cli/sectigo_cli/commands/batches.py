@@ -54,4 +54,6 @@ def _list(context: Context) -> None:
         raise SectigoError(
             f"this service lists no batches: {error.server_message or error.status}", hint="name one with --id ID"
         ) from None
+    if reply.document is None:
+        raise SectigoError("this service lists no batches: it answers null", hint="name one with --id ID")
     print_json(context, reply.document)

@@ -23,9 +23,11 @@ def run(args: argparse.Namespace, context: Context) -> None:
     """Send it, and print the answer: JSON indented, anything else as it came."""
     data = _body(args.data, context) if args.data is not None else None
     reply = context.client.raw(args.call, *args.ids, method=args.method, data=data)
-    if reply.media_type == "application/json" or reply.body[:1] in (b"{", b"["):
+    if not reply.body:
+        context.note(f"the service answered {reply.status}, with nothing in it")
+    elif reply.media_type == "application/json" or reply.body[:1] in (b"{", b"["):
         print_json(context, reply.document)
-    elif reply.media_type.startswith("text/") or not reply.body:
+    elif reply.media_type.startswith("text/"):
         print_line(context, reply.text)
     else:
         _write(context, reply.body)

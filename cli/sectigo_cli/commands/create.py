@@ -14,7 +14,13 @@ from sectigo_cli.names import dns_names
 from sectigo_cli.options import Parser, UsageError, parameter, positive
 from sectigo_cli.ordered import print_batch, sending
 from sectigo_cli.output import print_json
-from sectigo_cli.pkcs12_passwords import PASSWORD, generated_password, given_password, keeping
+from sectigo_cli.pkcs12_passwords import (
+    PASSWORD,
+    check_password_out,
+    generated_password,
+    given_password,
+    keeping,
+)
 
 if TYPE_CHECKING:
     from sectigo_iot import Authority, Batch, ProfileParameter
@@ -61,7 +67,9 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace, context: Context) -> None:
     """Settle the order, send it once, print its batch, and follow it as far as was asked."""
     names = dns_names(args.domain, args.dns)
+    name = _batch_name(args.batch_name, names[0])
     asked = _asked(args)
+    check_password_out(args.password_out)
     given = given_password(context, args.pkcs12_password, args.password_file)
     folder = folder_for(context, args.download, make=not args.dry_run) if args.download is not None else None
     authority = _authority(args, context)
@@ -70,7 +78,6 @@ def run(args: argparse.Namespace, context: Context) -> None:
     if given is not None:
         asked[PASSWORD] = given
     params = _params(rules, names, asked, password)
-    name = args.batch_name if args.batch_name is not None else f"new certs for {names[0]}"
     if args.dry_run:
         _show(context, authority, name, params)
         return
@@ -78,6 +85,14 @@ def run(args: argparse.Namespace, context: Context) -> None:
         batch = _order(context, authority, name, params)
     print_batch(context, batch)
     follow(context, args, batch.batch_id, folder)
+
+
+def _batch_name(given: str | None, domain: str) -> str:
+    if given is None:
+        return f"new certs for {domain}"
+    if not given.strip():
+        raise UsageError("the batch name is empty", hint="leave it out, and it is made from the domain")
+    return given
 
 
 def _asked(args: argparse.Namespace) -> dict[str, str]:
@@ -112,10 +127,13 @@ def _rules(context: Context, authority: Authority) -> tuple[ProfileParameter, ..
     from sectigo_iot import NotFoundError, NotImplementedByServiceError
 
     try:
-        return context.client.profile_params(authority.profile_id or 0)
+        rules = context.client.profile_params(authority.profile_id or 0)
     except (NotFoundError, NotImplementedByServiceError) as error:
         context.note(f"the parameters are not checked before ordering: the service does not list them ({error})")
         return None
+    if not rules:
+        context.note("the parameters are not checked before ordering: the service's list of them is empty")
+    return rules or None
 
 
 def _params(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.options import Parser, UsageError, checked, positive
+from sectigo_cli.exits import FAILED, Interrupted
+from sectigo_cli.options import Parser, checked, positive
 from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sectigo_iot import CRLReason
 
 
@@ -48,10 +52,22 @@ def run(args: argparse.Namespace, context: Context) -> int:
     if context.interactive and not args.yes:
         _show(context, args.serial_number)
         if not context.confirm(f"Revoke {args.serial_number} for {args.reason.name}? This cannot be undone."):
-            raise UsageError("revoke: nothing was revoked")
-    context.client.revoke_certificate(profile, args.reason, args.serial_number)
+            context.note("nothing was revoked")
+            return FAILED
+    with _sending(context, args.serial_number):
+        context.client.revoke_certificate(profile, args.reason, args.serial_number)
     context.note(f"revoked {args.serial_number} ({args.reason.name})")
     return 0
+
+
+@contextlib.contextmanager
+def _sending(context: Context, serial: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        context.say(f"sectigo: error: interrupted: nobody knows whether {serial} was revoked")
+        context.say(f"sectigo: hint: `sectigo find -s {serial}` tells")
+        raise
 
 
 def _show(context: Context, serial: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +50,18 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Serve until SIGINT or SIGTERM."""
+    from sectigo_iot import SectigoError
     from sectigo_iot.emulator import serve
 
     settings = _settings(args, context)
     try:
         serve(settings, ready=lambda emulator: _announce(context, emulator))
     except ImportError as error:
-        raise UsageError("serve: the emulator is not installed", hint=str(error)) from None
+        raise SectigoError("the emulator is not installed", hint=str(error)) from None
     except ValueError as error:
         raise UsageError(f"serve: {error}") from None
     except OSError as error:
-        address = f"{settings.host}:{settings.port}"
-        raise OSError(error.errno, os.strerror(error.errno or 0), address) from None
+        raise OSError(error.errno, error.strerror, error.filename or f"{settings.host}:{settings.port}") from None
     context.note("the emulator has ended")
 
 
@@ -82,8 +81,12 @@ def _settings(args: argparse.Namespace, context: Context) -> EmulatorSettings:
     try:
         return EmulatorSettings.from_environ(environ, account=args.account, **chosen)
     except ValueError as error:
-        hint = None if args.allow_remote else "another address than the loopback needs --allow-remote"
-        raise UsageError(f"serve: {error}", hint=hint if "loopback" in str(error) else None) from None
+        # The library names its own argument, which nobody can type here.
+        fault = str(error).removesuffix("; allow_remote=True permits it")
+        if args.addr is not None:
+            fault = fault.replace("SIAS_BIND_ADDR", "--addr")
+        hint = "--allow-remote lets others reach it" if fault != str(error) and "loopback" in fault else None
+        raise UsageError(f"serve: {fault}", hint=hint) from None
 
 
 def _delay(account: str) -> float:

@@ -48,6 +48,7 @@ def _gather(paths: list[str]) -> tuple[str, bytes, int]:
             requests += read_requests(data, path)
         except InvalidRequestError as error:
             faults += error.faults
+    faults += _repetitions(requests)
     if faults:
         raise InvalidRequestError(
             faults[0] if len(faults) == 1 else f"{len(faults)} faults, nothing was sent:",
@@ -57,6 +58,18 @@ def _gather(paths: list[str]) -> tuple[str, bytes, int]:
         return "requests.zip", write_zip(requests), len(requests)
     path, data = contents[0]
     return Path(path).name, data if data.startswith(b"PK") else b"".join(r.pem for r in requests), len(requests)
+
+
+def _repetitions(requests: list[CertificateRequest]) -> list[str]:
+    """Return a fault for each request that stands in more than one of the files."""
+    first: dict[bytes, str] = {}
+    faults = []
+    for request in requests:
+        here = f"{request.source}, request {request.position}"
+        if request.pem in first:
+            faults.append(f"{here}: it is the same as {first[request.pem]}, and each would be paid for")
+        first.setdefault(request.pem, here)
+    return faults
 
 
 def _read(path: str) -> bytes:

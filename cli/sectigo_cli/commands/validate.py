@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sectigo_cli.commands.serve import STAGING_DELAY
 from sectigo_cli.context import Context
-from sectigo_cli.options import Parser
+from sectigo_cli.options import Parser, UsageError
 from sectigo_cli.output import print_json
 
 MASK = "********"
+
+
+class WrongSettingsError(UsageError):
+    """Settings that cannot be used."""
+
+    def __init__(self, faults: list[str], hint: str | None) -> None:
+        super().__init__(faults[0] if len(faults) == 1 else f"{len(faults)} settings are wrong:", hint=hint)
+        self.faults = tuple(faults)
 
 
 def configure(parser: Parser) -> None:
@@ -18,9 +27,18 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Print client and server settings with where each comes from, then raise what is wrong with them."""
-    settings = context.settings
-    print_json(context, {"client": _client(context), "server": _server(context)})
-    settings.validate()
+    from sectigo_iot import ConfigError
+
+    faults: list[str] = []
+    hint = None
+    try:
+        context.settings.validate()
+    except ConfigError as error:
+        faults, hint = [error.message], error.hint
+    server = _server(context, faults)
+    print_json(context, {"client": _client(context), "server": server})
+    if faults:
+        raise WrongSettingsError(faults, hint)
 
 
 def _client(context: Context) -> dict[str, Any]:
@@ -40,7 +58,12 @@ def _client(context: Context) -> dict[str, Any]:
     return {**values, "cache_folder": {"value": str(FileTokenStore().folder), "source": "default"}}
 
 
-def _server(context: Context) -> Any:
+def _server(context: Context, faults: list[str]) -> Any:
+    """Return the settings that `serve` would have, or None and one more fault."""
     from sectigo_iot.emulator import EmulatorSettings
 
-    return EmulatorSettings.from_environ(context.environ).masked()
+    try:
+        return EmulatorSettings.from_environ(context.environ, delay=STAGING_DELAY).masked()
+    except ValueError as error:
+        faults.append(str(error).removesuffix("; allow_remote=True permits it"))
+        return None

@@ -1,0 +1,207 @@
+"""How a process ends: by a signal, by a pipe that nobody reads any more, without streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import names_in
+from tests.commands.lying_service import (
+    BATCH,
+    CREATE,
+    HANG,
+    REVOKE,
+    UPLOAD,
+    Answer,
+    LyingService,
+    document,
+    waiting,
+)
+from tests.commands.signing_requests import request
+
+ROOT = Path(__file__).parent.parent.parent
+ENVIRON = {"PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT))), "PYTHONUNBUFFERED": ""}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def start(*words: str, env: Mapping[str, str], stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sectigo_cli", *words],
+        # Buffered as usual, whatever the environment of the tests says.
+        env={**os.environ, **ENVIRON, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A runner in the background has SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def interrupt(
+    liar: LyingService, number: signal.Signals, *words: str, env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run the command until the liar hangs, send the signal, return what is left of it."""
+    with start(*words, env={**liar.environ, **(env or {})}) as process:
+        try:
+            assert liar.hanging.wait(15), "the command never came there"
+            process.send_signal(number)
+            out, err = process.communicate(timeout=15)
+        finally:
+            process.kill()
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_in_mid_wait_it_dies_of_the_signal(liar: LyingService, number: signal.Signals) -> None:
+    liar.answers.update(waiting(24))
+    liar.answers["GET /api/v1/batches/24/status"] = HANG
+    code, out, err = interrupt(liar, number, "create", "-d", "example.com", "-p", "secrtpasswrd", "--wait")
+    assert code == -number
+    assert json.loads(out) == BATCH, "the batch is out before the first poll"
+    assert "the order stands: `sectigo download -i 24 --wait` goes on" in err
+    assert "nobody knows" not in err
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_in_mid_order_nobody_knows_its_outcome(liar: LyingService, here: Path, number: signal.Signals) -> None:
+    liar.answers[CREATE] = HANG
+    words = ("create", "-d", "example.com", "-b", "my batch", "--password-out", "pw")
+    code, out, err = interrupt(liar, number, *words)
+    assert (code, out) == (-number, "")
+    assert "the order 'my batch' was under way: nobody knows its outcome" in err
+    assert "do not repeat it" in err
+    assert Path("pw").is_file(), "the password of an order that may exist is kept"
+
+
+def test_in_mid_upload(liar: LyingService, here: Path) -> None:
+    Path("one.csr").write_bytes(request("one.example.com"))
+    liar.answers[UPLOAD] = HANG
+    code, out, err = interrupt(liar, signal.SIGTERM, "upload", "one.csr", "-p", "8")
+    assert (code, out) == (-signal.SIGTERM, "")
+    assert "the order 'one.csr' was under way: nobody knows its outcome" in err
+
+
+def test_in_mid_revocation(liar: LyingService) -> None:
+    liar.answers[REVOKE] = HANG
+    code, out, err = interrupt(liar, signal.SIGINT, "revoke", "-p", "8", "-s", "AB")
+    assert (code, out) == (-signal.SIGINT, "")
+    assert "nobody knows whether AB was revoked" in err
+    assert "`sectigo find -s AB`" in err
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_in_mid_download_nothing_is_left_behind(liar: LyingService, here: Path, number: signal.Signals) -> None:
+    Path("24.zip").write_text("the good one")
+    liar.answers["GET /api/v1/batches/24/download"] = Answer(
+        b"0" * 400_000, media_type="application/octet-stream", stall=True
+    )
+    code, out, err = interrupt(liar, number, "download", "-i", "24", "--force")
+    assert (code, out, err) == (-number, "", "")
+    assert names_in() == ["24.zip"]
+    assert Path("24.zip").read_text() == "the good one"
+
+
+def unread() -> int:
+    """Return the end of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def run(*words: str, env: Mapping[str, str], stdout: Callable[[], int]) -> tuple[int, str]:
+    end = stdout()
+    with start(*words, env=env, stdout=end) as process:
+        os.close(end)
+        _, err = process.communicate(timeout=15)
+    return process.returncode, err
+
+
+def test_head_stops_reading(liar: LyingService) -> None:
+    liar.answers["GET /api/v1/profiles"] = document([{"profileId": n, "ca": "x" * 50} for n in range(20_000)])
+    script = '"$0" -m sectigo_cli profiles | head -1; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable],
+        env={**os.environ, **ENVIRON, **liar.environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[\n141\n", "")
+
+
+def test_a_pipe_that_nobody_reads_does_not_lose_the_order(liar: LyingService) -> None:
+    words = ("create", "-d", "example.com", "-p", "secrtpasswrd")
+    code, err = run(*words, env=liar.environ, stdout=unread)
+    assert code == -signal.SIGPIPE
+    assert "sectigo: the order was accepted as batch 24\n" in err
+    assert "Traceback" not in err
+    assert run("licenses", "--help", env={}, stdout=unread) == (-signal.SIGPIPE, "")
+
+
+def test_a_full_stdout(liar: LyingService) -> None:
+    liar.answers["GET /api/v1/devices"] = document({"ordered": 1, "issued": 0})
+
+    def full() -> int:
+        return os.open("/dev/full", os.O_WRONLY)
+
+    code, err = run("licenses", env=liar.environ, stdout=full)
+    assert (code, err) == (1, "sectigo: error: No space left on device\n")
+    code, err = run("create", "-d", "example.com", "-p", "secrtpasswrd", env=liar.environ, stdout=full)
+    assert code == 1
+    assert "sectigo: the order was accepted as batch 24\n" in err
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&1 >/dev/null | true"])
+def test_an_order_whose_password_cannot_be_told_is_not_sent(liar: LyingService, where: str) -> None:
+    script = f'"$0" -m sectigo_cli create -d example.com {where}'
+    env = {**os.environ, **ENVIRON, **liar.environ}
+    subprocess.run(["sh", "-c", script, sys.executable], env=env, capture_output=True, timeout=30, check=False)
+    assert "GET /api/v1/profiles/8/parameters" in liar.asked
+    assert CREATE not in liar.asked
+
+
+def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:
+    env = {**os.environ, **ENVIRON}
+    script = '"$0" -m sectigo_cli nonsense 2>/dev/full'
+    done = subprocess.run(["sh", "-c", script, sys.executable], env=env, timeout=30, check=False)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("closing", "code"),
+    [(">&-", 1), ("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), (">&- 2>&-", 1)],
+)
+def test_streams_that_a_shell_has_closed(liar: LyingService, closing: str, code: int) -> None:
+    liar.answers["GET /api/v1/devices"] = document({"ordered": 1, "issued": 0})
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m sectigo_cli licenses --verbose {closing}', sys.executable],
+        env={**os.environ, **ENVIRON, **liar.environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+    if code:
+        assert liar.asked == [], "what nobody can be told is not asked"
+    else:
+        assert json.loads(done.stdout) == {"ordered": 1, "issued": 0}
+
+
+def test_the_handler_of_whoever_calls_it_is_put_back() -> None:
+    from sectigo_cli.main import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["--version"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,207 @@
+"""serve, and validate, which shows what it would serve with."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from sectigo_iot.emulator import Emulator
+from tests.conftest import Runner
+
+ROOT = Path(__file__).parent.parent.parent
+PATH = os.pathsep.join((str(ROOT / "cli"), str(ROOT)))
+
+
+@contextlib.contextmanager
+def serving(*words: str, env: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Run `sectigo serve` as a process; give it and what its export lines say."""
+    command = [sys.executable, "-m", "sectigo_cli", "serve", "-a", "127.0.0.1:0", "--key-type", "p256", *words]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": PATH, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            told = {}
+            last = "SECTIGO_ENVIRONMENT" if "manual" in words else "SECTIGO_PROFILE"
+            while last not in told:
+                name, _, value = process.stdout.readline().removeprefix("export ").rstrip("\n").partition("=")
+                told[name] = shlex.split(value)[0]
+            yield process, told
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_real_process(sectigo: Runner, number: signal.Signals) -> None:
+    with serving("--delay", "0", env={}) as (process, told):
+        assert list(told) == [
+            "SECTIGO_USERNAME",
+            "SECTIGO_PASSWORD",
+            "SECTIGO_ENDPOINT",
+            "SECTIGO_ENVIRONMENT",
+            "SECTIGO_PROFILE",
+        ]
+        done = sectigo("create", "-d", "example.com", "-p", "secrtpasswrd", "--wait", env=told)
+        assert done.code == 0, done
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        said = process.stderr.read().splitlines()
+    assert said == [
+        f"sectigo: an emulator with a TEST CA listens on {told['SECTIGO_ENDPOINT']}; end it with Ctrl-C",
+        "sectigo: the emulator has ended",
+    ]
+
+
+def test_a_password_that_was_chosen_is_named_and_not_shown(sectigo: Runner) -> None:
+    secret = base64.b64encode(b"s" * 32).decode()
+    env = {"SIAS_AUTH_USERNAME": "jane", "SIAS_AUTH_PASSWORD": "chosen-by-me", "SIAS_AUTH_SECRET": secret}
+    with serving("--account", "manual", env=env) as (process, told):
+        assert told["SECTIGO_USERNAME"] == "jane"
+        assert told["SECTIGO_PASSWORD"] == "$SIAS_AUTH_PASSWORD"
+        done = sectigo("authorities", env={**told, "SECTIGO_PASSWORD": "chosen-by-me"})
+        assert [a["profileId"] for a in json.loads(done.out)] == [42]
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "chosen-by-me" not in process.stderr.read()
+
+
+def test_a_port_that_is_taken(sectigo: Runner, shared: Emulator) -> None:
+    address = shared.url.removeprefix("http://")
+    done = sectigo("serve", "-a", address)
+    assert done == (1, "", f"sectigo: error: {address}: Address already in use\n")
+    assert sectigo("serve", env={"SIAS_BIND_ADDR": address}) == done
+
+
+def test_a_host_that_is_unknown(sectigo: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    done = sectigo("serve", "-a", "nowhere.test:80", "--allow-remote")
+    assert done == (1, "", "sectigo: error: nowhere.test:80: Name or service not known\n")
+
+
+REFUSED = {
+    "a remote address": (("-a", "0.0.0.0:0"), {}, "host '0.0.0.0' is not the loopback"),
+    "a remote address by variable": ((), {"SIAS_BIND_ADDR": "0.0.0.0:0"}, "SIAS_BIND_ADDR: host '0.0.0.0' is not"),
+    "no address": (("-a", "here"), {}, "--addr: 'here' is no address such as 127.0.0.1:8831"),
+    "no address by variable": ((), {"SIAS_BIND_ADDR": "here"}, "SIAS_BIND_ADDR: 'here' is no address"),
+    "a port beyond all": (("-a", ":65536"), {}, "--addr: ':65536' is no address"),
+    "a secret that is none": ((), {"SIAS_AUTH_SECRET": "hush"}, "SIAS_AUTH_SECRET: must be 32 bytes in base64"),
+    "a mode that is none": ((), {"SIAS_MODE": "fast"}, "SIAS_MODE"),
+    "a key type that is none": (("--key-type", "dsa"), {}, "invalid choice: 'dsa'"),
+    "a delay that is none": (("--delay=-1",), {}, "no number of seconds"),
+    "a CA that is none": (("-a", ":0", "--ca", "junk"), {}, "junk"),
+}
+
+
+@pytest.mark.parametrize(("words", "env", "said"), REFUSED.values(), ids=REFUSED)
+def test_wrong_settings(sectigo: Runner, here: Path, words: tuple[str, ...], env: dict[str, str], said: str) -> None:
+    Path("junk").write_text("junk")
+    done = sectigo("serve", *words, env=env)
+    assert (done.code, done.out) == (2, "")
+    first, *hints = done.err.splitlines()
+    assert said in first
+    assert "allow_remote" not in done.err
+    assert "hush" not in done.err
+    assert ("--allow-remote" in "".join(hints)) == ("remote" in said or "loopback" in said or "0.0.0.0" in said)
+
+
+def test_a_ca_that_is_missing(sectigo: Runner, here: Path) -> None:
+    done = sectigo("serve", "-a", ":0", "--ca", "none.pem")
+    assert (done.code, done.out, done.err) == (1, "", "sectigo: error: none.pem: No such file or directory\n")
+
+
+def test_the_extra_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['starlette'] = None\n"
+        "from sectigo_cli.main import main\n"
+        "sys.exit(main(['serve', '-a', ':0']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": PATH},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "sectigo: error: the emulator is not installed"
+    assert "pip install 'sectigo-iot[emulator]'" in done.stderr
+
+
+# validate
+
+
+def test_validate_shows_no_secret(sectigo: Runner) -> None:
+    secret = base64.b64encode(b"s" * 32).decode()
+    env = {
+        "SECTIGO_USERNAME": "jane",
+        "SECTIGO_PASSWORD": "client-password",
+        "SIAS_AUTH_PASSWORD": "server-password",
+        "SIAS_AUTH_SECRET": secret,
+        "SIAS_BIND_ADDR": "127.0.0.1:9999",
+    }
+    done = sectigo("validate", env=env)
+    assert (done.code, done.err) == (0, "")
+    shown = json.loads(done.out)
+    assert set(shown) == {"client", "server"}
+    assert shown["client"]["password"] == {
+        "value": "********",
+        "source": "environment variable SECTIGO_PASSWORD",
+    }
+    server = shown["server"]
+    assert (server["password"], server["secret"]) == ("********", "********")
+    assert (server["host"], server["port"], server["delay"]) == ("127.0.0.1", 9999, 2.0)
+    for value in ("client-password", "server-password", secret):
+        assert value not in done.out
+
+
+BROKEN = {
+    "endpoint": ({"SECTIGO_ENDPOINT": "iot.example.com"}, ["the endpoint 'iot.example.com' has no scheme"]),
+    "environment": ({"SECTIGO_ENVIRONMENT": "live"}, ["unknown environment 'live'"]),
+    "host": ({"SECTIGO_ENDPOINT": "http://example.com"}, ["does not allow requests to http://example.com"]),
+    "allowed host": ({"SECTIGO_ALLOWED_HOST": "https://x"}, ["'https://x' is no host name"]),
+    "server address": ({"SIAS_BIND_ADDR": "here"}, ["SIAS_BIND_ADDR: 'here' is no address"]),
+    "remote server address": (
+        {"SIAS_BIND_ADDR": "0.0.0.0:1"},
+        ["SIAS_BIND_ADDR: host '0.0.0.0' is not the"],
+    ),
+    "server secret": ({"SIAS_AUTH_SECRET": "hush"}, ["SIAS_AUTH_SECRET: must be 32 bytes"]),
+    "both": (
+        {"SECTIGO_ENDPOINT": "x", "SIAS_MODE": "fast"},
+        ["2 settings are wrong:", "the endpoint 'x' has no scheme", "SIAS_MODE"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "said"), BROKEN.values(), ids=BROKEN)
+def test_broken_settings_are_named(sectigo: Runner, env: dict[str, str], said: list[str]) -> None:
+    done = sectigo("validate", env=env)
+    assert done.code == 2
+    assert set(json.loads(done.out)) == {"client", "server"}
+    lines = [line for line in done.err.splitlines() if not line.startswith("sectigo: hint: ")]
+    assert len(lines) == len(said)
+    for line, part in zip(lines, said, strict=True):
+        assert part in line
+    assert "hush" not in done.out + done.err
