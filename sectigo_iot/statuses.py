@@ -27,6 +27,10 @@ class BatchStatus(enum.StrEnum):
         member._name_ = member._value_ = str(value)
         return member
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[BatchStatus], tuple[str]]:
+        # By value: the enum of Python 3.11.2 pickles by name, which an unknown status does not have.
+        return BatchStatus, (self.value,)
+
     @property
     def known(self) -> bool:
         """Whether this is one of the statuses seen so far."""
