@@ -7,16 +7,20 @@ what it got.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from sectigo_iot.calls import Call
 from sectigo_iot.endpoints import ENDPOINTS
 from sectigo_iot.errors import (
+    CredentialsMismatchError,
     InvalidCredentialsError,
     InvalidReplyError,
     MustUseTLSAuthError,
+    NotAuthorizedError,
     RedirectError,
     SectigoError,
     TokensExpiredError,
@@ -36,6 +40,18 @@ MARGIN = 5.0
 """Seconds that a token must still live to be sent."""
 
 
+_LIVE: weakref.WeakSet[Authenticator] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # A thread that held a lock is not there in the child to release it.
+    for authenticator in list(_LIVE):
+        authenticator.renew_lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Authenticator:
     """Logs one client in, at most once at a time. Safe to share between threads."""
 
@@ -53,8 +69,13 @@ class Authenticator:
         self._clock = clock
         self._endpoint = transport.settings.endpoint
         self._guard = threading.RLock()
+        _LIVE.add(self)
         self._refused: tuple[str, str] | None = None
         self._pair: TokenPair | None = None
+
+    def renew_lock(self) -> None:
+        """Forget who holds the lock between threads."""
+        self._guard = threading.RLock()
 
     def token(self, rejected: str | None = None) -> str:
         """Return an access token that may be used now, and that is not the one just rejected by the service.
@@ -105,20 +126,33 @@ class Authenticator:
         return pair
 
     def _renew(self, rejected: str | None) -> TokenPair:
+        known = self._kept() or self._pair
+        if known is None or not known.refreshable(self._clock()):
+            # Whoever is asked for a password takes his time, and nobody shall wait for the lock meanwhile.
+            self._login.password()
         with self._store.lock(self._endpoint, self._login.username()):
             # Another thread or process may have renewed it while we waited for the lock.
             kept = self._kept() or self._pair
             found = self._usable(kept, rejected)
-            return found or self._keep(self._refreshed(kept) or self._log_in())
+            return found or self._keep(self._refreshed_or_logged_in(kept))
 
-    def _refreshed(self, pair: TokenPair | None) -> TokenPair | None:
+    def _refreshed_or_logged_in(self, pair: TokenPair | None) -> TokenPair:
         if pair is None or not pair.refreshable(self._clock()):
-            return None
+            return self._log_in()
         try:
             return self._refresh(pair)
         except SectigoError as error:
             _log.info("the session cannot be refreshed (%s), logging in", error)
-            return None
+            return self._log_in_after(error)
+
+    def _log_in_after(self, refused: SectigoError) -> TokenPair:
+        """Log in where a refresh has failed; without a password, that failure is what the user must hear of."""
+        try:
+            return self._log_in()
+        except CredentialsMismatchError as error:
+            if isinstance(refused, InvalidCredentialsError | NotAuthorizedError):
+                raise TokensExpiredError(f"the session is over, and {error}", hint=error.hint) from None
+            raise refused from None
 
     def _refresh(self, pair: TokenPair) -> TokenPair:
         body = pair.refresh_token.encode()
@@ -138,9 +172,10 @@ class Authenticator:
             document = self._exchange(
                 "authenticate", payload={"username": username, "password": password}, secrets=(password,)
             )
-        except InvalidCredentialsError:
+        except InvalidCredentialsError as error:
             self._refused = username, password
             self._login.forget_password()
+            error.hint = "are user name and password right? It is not tried again: repeated failures lock an account"
             raise
         except RedirectError as error:
             raise (_tls_auth(username, error) if error.status == 307 else error) from None

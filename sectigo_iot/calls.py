@@ -19,7 +19,8 @@ class Call(NamedTuple):
     """One request to make.
 
     `payload` is sent as JSON, `body` as it is, `files` as multipart/form-data in this order. `order` is the batch
-    name of a request that may spend a licence, `secrets` what no log and no error may show of it.
+    name of a request that may spend a licence, `secrets` what no log and no error may show of it, beside what is
+    found in payload and body.
     """
 
     endpoint: Endpoint
@@ -33,6 +34,9 @@ class Call(NamedTuple):
     batch_id: int | None = None
     secrets: tuple[str, ...] = ()
     stream: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.method} {self.endpoint.path}>"
 
 
 class Addresses(Protocol):

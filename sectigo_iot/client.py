@@ -181,8 +181,9 @@ class IoTManager:
     ) -> models.ProcessingInfo:
         """Wait until a batch can be fetched; return how many certificates were issued and how many failed.
 
-        It looks after 1 s, then less and less often, at last every 30 s, for `timeout` seconds in all, and tells
-        each look to `on_progress`. Raises NotReadyError when the time is over (the order stands), BatchFailedError
+        It looks at once, after 1 s, then less and less often, at last every 30 s, for `timeout` seconds, and tells
+        each look to `on_progress`. Once it has answered, the service may fail to for up to 120 s on end. Raises
+        NotReadyError when the time is over (the order stands), BatchFailedError
         with the service's reason when the batch was rejected, failed, broken, revoked or removed.
         """
         return polling.wait(

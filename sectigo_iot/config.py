@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -91,7 +92,7 @@ class Settings:
         self.username = self._resolve("username", username)
         self.password = self._resolve("password", password)
         self.profile = self._resolve("profile", profile) or DEFAULT_PROFILE
-        self.endpoint = (self._resolve("endpoint", endpoint) or DEFAULT_ENDPOINT).rstrip("/")
+        self.endpoint = _without_slash(self._resolve("endpoint", endpoint) or DEFAULT_ENDPOINT)
         self.environment_name = self._resolve("environment", environment) or ""
         self.allowed_host = self._resolve("allowed_host", allowed_host)
         self.password_file = self._resolve("password_file", password_file)
@@ -158,6 +159,11 @@ class Settings:
             raise _forbidden(environment, parts, host)
 
 
+def _without_slash(endpoint: str) -> str:
+    shorter = endpoint.rstrip("/")
+    return endpoint if shorter.endswith(":") else shorter
+
+
 def _forbidden(environment: Environment, parts: SplitResult, host: str) -> ForbiddenHostError:
     rule = {
         Environment.PRODUCTION: f"only https://{PRODUCTION_HOST}, and the one host that SECTIGO_ALLOWED_HOST or "
@@ -186,7 +192,7 @@ def _check_endpoint(endpoint: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
         what = "has no scheme" if "://" not in endpoint else "is no http or https URL"
         raise ConfigError(f"the endpoint {endpoint!r} {what}", setting="endpoint", hint=example)
-    if not all(c.isalnum() or c in "-._:" for c in parts.hostname):
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)(:\d*)?", parts.netloc):
         raise ConfigError(f"the endpoint {endpoint!r} names no host", setting="endpoint", hint=example)
 
 

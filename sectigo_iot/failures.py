@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, MaxRetryError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    InvalidHeader,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.util.retry import Retry
 
 from sectigo_iot.calls import BINARY
@@ -29,6 +35,7 @@ from sectigo_iot.errors import (
     UnreachableError,
     clean,
 )
+from sectigo_iot.redaction import redacted, secrets_of
 
 if TYPE_CHECKING:
     from sectigo_iot.calls import Call
@@ -37,17 +44,6 @@ CONNECT_SECONDS = 10.0
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses of a fault that passes, after which a read is repeated."""
 UNREACHABLE_ATTEMPTS = 3
-NOT_AGREED = frozenset(
-    {
-        "HTTP_REQUEST",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_PROTOCOL_VERSION",
-        "UNSUPPORTED_PROTOCOL",
-        "WRONG_VERSION_NUMBER",
-    }
-)
-"""OpenSSL's words for a handshake that failed, so that no request followed it."""
-REDACTED = "[redacted]"
 
 _ERRORS: dict[int, type[APIError]] = {
     401: InvalidCredentialsError,
@@ -62,29 +58,45 @@ def media_type(response: requests.Response) -> str:
     return clean(str(response.headers.get("Content-Type", "")).partition(";")[0]).lower()
 
 
-def lost(error: requests.RequestException, call: Call, seconds: float) -> TransportError:
-    """Say what a failure of the HTTP library means: was anything sent, was it too slow, was it cut."""
-    host = urlsplit(call.url).netloc
+def lost(error: Exception, call: Call, seconds: float, *, sent: bool) -> TransportError:
+    """Say what a failure of the HTTP library means: was anything sent, was it too slow, was it cut.
+
+    `sent`: whether a connection stood when it failed. What never left is told apart by that, not by the kind of
+    exception: behind a proxy a lost answer looks like a proxy that cannot be reached.
+    """
+    cause = _cause(error)
+    if not sent or isinstance(cause, NewConnectionError | ConnectTimeoutError):
+        return _unreachable(urlsplit(call.url).netloc, cause)
+    if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+        return too_slow(call, seconds)
+    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.ContentDecodingError):
+        return InvalidReplyError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} sent no usable HTTP answer")
+    return TransportError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} broke off the connection")
+
+
+def _cause(error: Exception) -> object:
+    """Return what urllib3 said, out of what requests and a proxy's handling wrap around it."""
     reason = error.args[0] if error.args else error
-    cause = reason.reason if isinstance(reason, MaxRetryError) else reason
-    refused = isinstance(cause, NewConnectionError)
-    # urllib3 counts a refused connection among the timeouts.
-    if isinstance(error, requests.ConnectTimeout) or (isinstance(cause, ConnectTimeoutError) and not refused):
-        return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
+    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
+    return getattr(reason, "original_error", reason)
+
+
+def _unreachable(host: str, cause: object) -> UnreachableError:
     innermost = _innermost(cause)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         return UnreachableError(f"{host} is not trusted: {clean(innermost.verify_message or str(innermost))}")
-    if isinstance(innermost, ssl.SSLError) and innermost.reason in NOT_AGREED:
-        return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({clean(_words(innermost))})")
-    if refused or isinstance(error, requests.exceptions.ProxyError):
-        hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
-        return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
-    if isinstance(error, requests.Timeout) or "Read timed out" in str(reason):
-        return too_slow(call, seconds)
-    if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        tls = f" ({clean(_words(innermost))})" if isinstance(innermost, ssl.SSLError) else ""
-        return TransportError(f"{call.endpoint.name}: {host} broke off the connection{tls}")
-    return InvalidReplyError(f"{call.endpoint.name}: {host} sent something that is no HTTP answer")
+    if isinstance(innermost, ssl.SSLError):
+        hint = "does the service speak https there? The emulator speaks http"
+        return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({_reason(innermost)})", hint=hint)
+    # urllib3 counts a refused connection among the timeouts.
+    if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
+        return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
+    hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
+    return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or "it was broken off").lower().replace("_", " ")
 
 
 def too_slow(call: Call, seconds: float) -> DeadlineError:
@@ -92,8 +104,12 @@ def too_slow(call: Call, seconds: float) -> DeadlineError:
 
 
 def _innermost(error: object) -> object:
-    while isinstance(error, BaseException) and (error.__cause__ or error.__context__):
-        error = error.__cause__ or error.__context__
+    """Follow what was chained on purpose. The context may lead out of this call, to an error of the caller's."""
+    while isinstance(error, BaseException):
+        inner = error.__cause__ or (error.args[0] if error.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
     return error
 
 
@@ -124,14 +140,17 @@ def _may_repeat(call: Call, error: SectigoError) -> bool:
 
 def judged(call: Call, error: SectigoError) -> SectigoError:
     """Return the error as it is, or, where the request may have been carried out, that nobody knows."""
-    harmless = call.endpoint.repeat is Repeat.FREELY or not call.endpoint.needs_token
-    if harmless or isinstance(error, UnreachableError | RedirectError):
-        return error
+    harmless = call.endpoint.repeat is Repeat.FREELY or call.endpoint.name == "refresh"
+    return error if harmless or _is_certain(error) else outcome_unknown(call, error.message)
+
+
+def _is_certain(error: SectigoError) -> bool:
+    """Whether nothing was done: it never left, or was refused. A 302 or 303 often means: done, see there."""
+    if isinstance(error, RedirectError):
+        return error.status in (301, 307, 308)
     if isinstance(error, APIError):
-        unknown = error.status >= 500 and error.status != 501
-    else:
-        unknown = isinstance(error, TransportError)
-    return outcome_unknown(call, error.message) if unknown else error
+        return 400 <= error.status < 500 or error.status == 501
+    return isinstance(error, UnreachableError) or not isinstance(error, TransportError)
 
 
 def outcome_unknown(call: Call, what: str) -> OutcomeUnknownError:
@@ -149,13 +168,13 @@ def outcome_unknown(call: Call, what: str) -> OutcomeUnknownError:
     )
 
 
-def api_error(call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
+def api_error(call: Call, response: requests.Response, body: bytes, token: str | None) -> APIError:
     document = _error_document(body)
     words = document.get("message") or document.get("error") or _plain_words(response, body)
     kind = _ERRORS.get(response.status_code, APIError)
     error = kind(
         response.status_code,
-        clean(redacted(str(words), secrets)) if words else None,
+        clean(redacted(str(words), (*secrets_of(call), token or ""))) if words else None,
         _integer(document.get("errorCode")),
         _integer(document.get("timestamp")),
         action=call.endpoint.name,
@@ -190,11 +209,3 @@ def _retry_after(response: requests.Response) -> float | None:
         return Retry(0).parse_retry_after(value) if value else None
     except (InvalidHeader, ValueError, OverflowError):
         return None
-
-
-def redacted(text: str, secrets: tuple[str, ...]) -> str:
-    """Return the text with every one of these secrets hidden, should a server repeat it, as JSON or as it is."""
-    forms = {form for s in secrets if s for form in (s, json.dumps(s)[1:-1], json.dumps(s, ensure_ascii=False)[1:-1])}
-    for secret in sorted(forms, key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
-    return text

@@ -38,7 +38,7 @@ def private_file(path: str | os.PathLike[str], *, replace: bool = False) -> Iter
     again at its end should something have come in between.
     """
     target = Path(path)
-    if not replace:
+    if not replace or target.is_dir():
         _refuse_existing(target)
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
     try:
@@ -49,13 +49,19 @@ def private_file(path: str | os.PathLike[str], *, replace: bool = False) -> Iter
             file.flush()
             os.fsync(file.fileno())
         _give_name(beside, target, replace=replace)
+    except OSError as error:
+        if error.filename in (None, os.fspath(beside)):
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from None
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _refuse_existing(target: Path) -> None:
     if os.path.lexists(target):
-        raise TargetExistsError(f"{target} exists already, and is left as it is", path=str(target))
+        what = "is a folder" if target.is_dir() else "exists already"
+        raise TargetExistsError(f"{target} {what}, and is left as it is", path=str(target))
 
 
 def _give_name(beside: Path, target: Path, *, replace: bool) -> None:

@@ -29,8 +29,8 @@ def _certificates(value: Any) -> tuple[Certificate, ...]:
     return Certificate.read_list(value) if value is not None else ()
 
 
-def _field(key: str, read: Callable[[Any], Any]) -> Any:
-    return dataclasses.field(metadata={"key": key, "read": read})
+def _field(key: str, read: Callable[[Any], Any], *, shown: bool = True) -> Any:
+    return dataclasses.field(metadata={"key": key, "read": read}, repr=shown)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Batch(Answer):
     active: bool = _field("active", fields.flag)
     batch_name: str | None = _field("batchName", fields.text)
     reject_reason: str | None = _field("rejectReason", fields.text)
-    generator_parameters_values: Any = _field("generatorParametersValues", fields.anything)
+    generator_parameters_values: Any = _field("generatorParametersValues", fields.anything, shown=False)
     user_id: int | None = _field("userId", fields.maybe_integer)
     downloadable: bool = _field("downloadable", fields.flag)
     rejectable: bool = _field("rejectable", fields.flag)

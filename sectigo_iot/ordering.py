@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.errors import InvalidInputError
@@ -23,6 +24,9 @@ ALWAYS_KNOWN = (Param.COMMON_NAME, Param.DNS_NAMES, Param.PKCS12_PASSWORD)
 """The parameters that every profile seen so far takes; used where a service has no list of them."""
 
 
+_SUFFIX = re.compile(r"_#\d+$")
+
+
 class Choice(NamedTuple):
     """The authority to order from, and a note where it is not literally the one that was named."""
 
@@ -34,11 +38,9 @@ def profile_matches(authority: Authority, profile: str) -> bool:
     """Whether this authority has the profile, given by id, or by name with or without a suffix such as `_#17`."""
     if profile.strip().isascii() and profile.strip().isdigit():
         return authority.profile_id == int(profile)
-    return _plain(authority.profile_name or "") == _plain(profile)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"_#\d+$", "", name.strip()).casefold()
+    name = (authority.profile_name or "").strip().casefold()
+    # A wish with a suffix is about that very template; one without is about any.
+    return profile.strip().casefold() in (name, _SUFFIX.sub("", name))
 
 
 def choose_authority(
@@ -87,13 +89,20 @@ def _only(candidates: list[Authority], known: Sequence[Authority], profile: str 
     if len(candidates) == 1:
         return candidates[0]
     which = f" for the profile {profile!r}" if profile is not None else ""
+    if profile is not None and not any(profile_matches(a, profile) for a in known):
+        raise InvalidInputError(f"no authority has the profile {profile!r}{_colon(known)}", hint="choose one with -P")
     if candidates:
         raise InvalidInputError(
             f"several authorities may be ordered from{which}:{_listed(candidates)}", hint="choose one with -a ID"
         )
     raise InvalidInputError(
-        f"no authority is enabled and has balance left{which}{':' + _listed(known) if known else ''}"
+        f"no authority is enabled and has balance left{which}{_colon(known)}",
+        hint="-a ID orders from one all the same, should the list be behind the times",
     )
+
+
+def _colon(authorities: Sequence[Authority]) -> str:
+    return f":{_listed(authorities)}" if authorities else ""
 
 
 def _listed(authorities: Iterable[Authority]) -> str:
@@ -137,16 +146,25 @@ def _wrong(rule: ProfileParameter, value: str) -> str | None:
 def satisfies(rule: ProfileParameter, value: str) -> bool:
     """Whether a value matches the rule's pattern, whole, or line by line where it is a list of lines.
 
-    A pattern that Python cannot read decides nothing: the service will.
+    A pattern that Python cannot read, or may read otherwise than Java does, decides nothing: the service will.
     """
-    if not rule.validation_pattern:
-        return True
-    try:
-        pattern = re.compile(rule.validation_pattern)
-    except (re.error, OverflowError, RecursionError):
+    pattern = _compiled(rule.validation_pattern or "")
+    if pattern is None:
         return True
     lines = value.split("\n") if rule.name == Param.DNS_NAMES else ()
     return bool(pattern.fullmatch(value) or (lines and all(pattern.fullmatch(line) for line in lines)))
+
+
+def _compiled(text: str) -> re.Pattern[str] | None:
+    if not text or text.startswith("/"):
+        return None
+    try:
+        with warnings.catch_warnings():
+            # `[a-z&&[^x]]` is an intersection to Java, and a FutureWarning here.
+            warnings.simplefilter("error")
+            return re.compile(text)
+    except (re.error, Warning, OverflowError, RecursionError):
+        return None
 
 
 def generate_password(rule: ProfileParameter | None = None) -> str:

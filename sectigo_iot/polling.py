@@ -7,11 +7,21 @@ while. The table is that of the wire's reference, "Ready or not".
 from __future__ import annotations
 
 import enum
+import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.api import batches
-from sectigo_iot.errors import APIError, BatchFailedError, InvalidReplyError, NotReadyError, SectigoError, clean
+from sectigo_iot.errors import (
+    APIError,
+    BatchFailedError,
+    InvalidReplyError,
+    NotReadyError,
+    RedirectError,
+    SectigoError,
+    TransportError,
+    clean,
+)
 from sectigo_iot.statuses import COLLECTABLE, BatchStatus, StatusText
 
 if TYPE_CHECKING:
@@ -20,11 +30,15 @@ if TYPE_CHECKING:
     from sectigo_iot.models import Batch, ProcessingInfo
     from sectigo_iot.transport import Transport
 
+_log = logging.getLogger("sectigo_iot.polling")
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 GROWTH = 1.5
 DEFAULT_TIMEOUT = 900.0
 """Seconds that a batch is waited for."""
+LONGEST_OUTAGE = 120.0
+"""Seconds that the service may fail to answer in mid-wait: a wait outlives a restart or a dropped connection."""
 
 
 class Verdict(enum.Enum):
@@ -87,9 +101,10 @@ def wait(
 ) -> ProcessingInfo:
     """Wait until a batch can be fetched, and return how many certificates were issued and how many failed."""
     began = clock()
+    service = _Service(transport, batch_id, clock)
+    seen = service.look()
     pause = FIRST_PAUSE
     while True:
-        seen = look(transport, batch_id, clock() - began)
         if on_progress is not None:
             on_progress(seen)
         if seen.verdict is Verdict.READY:
@@ -101,6 +116,38 @@ def wait(
             raise not_ready(seen, f" after {timeout:g} s")
         sleep(min(pause, left))
         pause = min(pause * GROWTH, LONGEST_PAUSE)
+        seen = service.look_again(seen)
+
+
+class _Service:
+    """Looks at one batch, and forgives the service a while without answers once it has given one."""
+
+    def __init__(self, transport: Transport, batch_id: int, clock: Callable[[], float]) -> None:
+        self._transport = transport
+        self._batch_id = batch_id
+        self._clock = clock
+        self._began = self._answered = clock()
+
+    def look(self) -> Look:
+        seen = look(self._transport, self._batch_id, self._clock() - self._began)
+        self._answered = self._clock()
+        return seen
+
+    def look_again(self, last: Look) -> Look:
+        """Return a new look, or the last one where the service does not answer just now."""
+        try:
+            return self.look()
+        except (TransportError, APIError) as error:
+            if not _passes(error) or self._clock() - self._answered >= LONGEST_OUTAGE:
+                raise
+            _log.warning("still waiting for batch %d: %s", self._batch_id, error, extra={"batch_id": self._batch_id})
+            return last._replace(elapsed=self._clock() - self._began)
+
+
+def _passes(error: TransportError | APIError) -> bool:
+    if isinstance(error, APIError):
+        return error.status == 429 or error.status >= 500
+    return not isinstance(error, RedirectError)
 
 
 def not_ready(seen: Look, when: str = "") -> NotReadyError:

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_iot.errors import NotAuthenticatedError
+from sectigo_iot.errors import NotAuthenticatedError, TargetExistsError
 from sectigo_iot.files import private_folder, write_private
 from sectigo_iot.tokens import TokenPair
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sectigo_iot.tokencache")
 
+LOCK_SECONDS = 90.0
+"""How long another process may take to log in; after that it is taken to hang, and not waited for."""
 LARGEST = 64 * 1024
 """Bytes; a file above this is no cache of ours."""
 
@@ -71,8 +73,9 @@ class FileTokenStore:
         try:
             private_folder(self.folder)
             write_private(self.path(endpoint, username), json.dumps(document).encode(), replace=True)
-        except OSError as error:
-            _log.warning("the tokens cannot be kept: %s: %s", self.folder, error.strerror)
+        except (OSError, TargetExistsError) as error:
+            reason = getattr(error, "strerror", None) or "a folder is in the way"
+            _log.warning("the tokens cannot be kept: %s: %s", self.folder, reason)
 
     def delete(self, endpoint: str, username: str) -> None:
         """Forget the pair."""
@@ -95,13 +98,14 @@ class FileTokenStore:
         from filelock import FileLock
 
         # An object of its own for each holder: flock then excludes threads as well as processes.
-        lock = FileLock(str(self.path(endpoint, username)) + ".lock", mode=0o600)
+        lock = FileLock(str(self.path(endpoint, username)) + ".lock", mode=0o600, timeout=LOCK_SECONDS)
         with contextlib.ExitStack() as held:
             try:
                 private_folder(self.folder)
                 held.enter_context(lock)
             except (OSError, NotImplementedError) as error:
-                _log.warning("the token cache cannot be locked: %s: %s", self.folder, error)
+                reason = getattr(error, "strerror", None) or "another process holds the lock"
+                _log.warning("the token cache cannot be locked: %s: %s", self.folder, reason)
             yield
 
 

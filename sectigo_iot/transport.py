@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,11 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.utils import get_environ_proxies, requote_uri
+from urllib3.exceptions import HTTPError
 
 from sectigo_iot.calls import JSON, Call
 from sectigo_iot.config import Environment, Settings
+from sectigo_iot.endpoints import Repeat
 from sectigo_iot.errors import (
     InvalidCredentialsError,
     InvalidReplyError,
@@ -34,9 +37,9 @@ from sectigo_iot.failures import (
     lost,
     media_type,
     pause,
-    redacted,
     too_slow,
 )
+from sectigo_iot.redaction import redacted, secrets_of
 from sectigo_iot.watch import Watch, WatchedAdapter, watch_body
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 """Bytes of a reply that is no download."""
 CHUNK = 64 * 1024
 REDIRECTS = 5
+DEEPEST = 64
+"""Levels of nesting in a reply; the service's own have four."""
+IDLE_SECONDS = 5.0
+"""After this long without a request an order opens a new connection: a kept one may be closed as it is sent."""
 
 
 class Reply:
@@ -84,7 +91,7 @@ class Reply:
             document = json.loads(self.body)
         except (ValueError, RecursionError):
             raise InvalidReplyError(self._not_json()) from None
-        if document is None:
+        if document is None or _nested(document, DEEPEST):
             raise InvalidReplyError(self._not_json())
         return document
 
@@ -100,7 +107,7 @@ class Reply:
         try:
             yield from self._response.iter_content(CHUNK)
         except requests.RequestException as error:
-            raise lost(error, self._call, self._seconds) from None
+            raise lost(error, self._call, self._seconds, sent=True) from None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -126,6 +133,8 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._session = _session()
+        self._process = os.getpid()
+        self._used = clock()
 
     def close(self) -> None:
         """Close all connections."""
@@ -178,7 +187,7 @@ class Transport:
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
         with Watch(max(deadline - self._clock(), 0.001)) as watch:
             try:
-                reply = self._answered(call, token, deadline)
+                reply = self._answered(call, token, deadline, watch)
             except TransportError as error:
                 if watch.over and not isinstance(error, UnreachableError):
                     raise too_slow(call, self.settings.timeout) from None
@@ -188,18 +197,28 @@ class Transport:
             raise too_slow(call, self.settings.timeout)
         return reply
 
-    def _answered(self, call: Call, token: str | None, deadline: float) -> Reply:
-        request = self._session.prepare_request(self._request(call, token))
+    def _answered(self, call: Call, token: str | None, deadline: float, watch: Watch) -> Reply:
+        session = self._session_for(call)
+        request = session.prepare_request(self._request(call, token))
         for _ in range(REDIRECTS + 1):
             assert request.url is not None
             self.settings.guard(request.url)
-            response = self._exchange(call, request, deadline)
+            response = self._exchange(session, call, request, deadline, watch)
             if not response.is_redirect and response.status_code not in (307, 308):
                 return self._reply(call, response, token)
             request.url = self._follow(call, request.url, response, token)
         raise RedirectError(
             f"{call.endpoint.name}: the service redirects in a circle", status=302, location=request.url
         )
+
+    def _session_for(self, call: Call) -> requests.Session:
+        if self._process != os.getpid():
+            # A child of a fork must not speak on its parent's connections: each would read the other's answers.
+            self._session, self._process = _session(), os.getpid()
+        elif call.endpoint.repeat is Repeat.NEVER and self._clock() - self._used > IDLE_SECONDS:
+            self._session.close()
+        self._used = self._clock()
+        return self._session
 
     def _request(self, call: Call, token: str | None) -> requests.Request:
         headers = {"Accept": JSON if call.files else call.media_type}
@@ -210,20 +229,22 @@ class Transport:
         data = call.body if call.payload is None else json.dumps(call.payload).encode()
         return requests.Request(call.method, call.url, headers=headers, data=data, files=call.files)
 
-    def _exchange(self, call: Call, request: requests.PreparedRequest, deadline: float) -> requests.Response:
+    def _exchange(
+        self, session: requests.Session, call: Call, request: requests.PreparedRequest, deadline: float, watch: Watch
+    ) -> requests.Response:
         left = max(deadline - self._clock(), 0.001)
         started = self._clock()
         assert request.url is not None
         try:
-            response = self._session.send(
+            response = session.send(
                 request,
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(CONNECT_SECONDS, left), left),
                 proxies=self._proxies(request.url),
             )
-        except requests.RequestException as error:
-            raise lost(error, call, self.settings.timeout) from None
+        except (requests.RequestException, HTTPError) as error:
+            raise lost(error, call, self.settings.timeout, sent=watch.sent) from None
         watch_body(response)
         _log.info(
             "%s %s %d %.0f ms",
@@ -244,7 +265,7 @@ class Transport:
         response.close()
         if call.method in ("GET", "HEAD") and location and _same_host(url, location):
             return requote_uri(urljoin(url, location))
-        shown = clean(redacted(location or "nowhere", (*call.secrets, token or "")))
+        shown = clean(redacted(location or "nowhere", (*secrets_of(call), token or "")))
         raise RedirectError(
             f"{call.endpoint.name}: the service answered {response.status_code} and points to "
             f"{shown}, where neither request nor credentials are sent",
@@ -256,14 +277,18 @@ class Transport:
     def _reply(self, call: Call, response: requests.Response, token: str | None) -> Reply:
         if response.status_code // 100 == 2 and call.stream:
             return Reply(response, call, None, self.settings.timeout)
+        if response.status_code < 200:
+            # An interim answer that the HTTP library takes for the last one: the last one is still to come on this
+            # connection, and would be read as the answer to the next request.
+            response.raw.close()
         try:
             body = _whole_body(response)
         except requests.RequestException as error:
-            raise lost(error, call, self.settings.timeout) from None
+            raise lost(error, call, self.settings.timeout, sent=True) from None
         finally:
             response.close()
         if response.status_code // 100 != 2:
-            raise api_error(call, response, body, (*call.secrets, token or ""))
+            raise api_error(call, response, body, token)
         return Reply(response, call, body, self.settings.timeout)
 
 
@@ -283,6 +308,12 @@ def _session() -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _nested(document: Any, levels: int) -> bool:
+    """Whether a document is nested deeper than this: whatever walks it later would exhaust the stack."""
+    inside = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return levels < 0 or any(_nested(item, levels - 1) for item in inside)
 
 
 def _same_host(url: str, location: str) -> bool:

@@ -1,4 +1,4 @@
-"""A deadline for a whole exchange.
+"""A deadline for a whole exchange, and whether its request may have left this machine.
 
 The HTTP library counts its timeout for each read, so that an answer of one byte a second passes it for ever. A watch
 shuts the connection when the time is over, whatever has come by then.
@@ -20,11 +20,16 @@ _HERE = threading.local()
 
 
 class Watch:
-    """Shuts the connection that this thread uses after these seconds; `over` tells whether it did."""
+    """Shuts the connection that this thread uses after these seconds.
+
+    `over` tells whether it did. `sent` tells whether a connection stood, its TLS agreed, so that the request may have
+    left: what went wrong before is certain to have reached nobody.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.due = time.monotonic() + seconds
         self.over = False
+        self.sent = False
         self._shut: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
@@ -100,8 +105,13 @@ def watch_body(response: Any) -> None:
     _show(lambda: response.raw.shutdown())
 
 
-def _show(shut: Callable[[], object]) -> None:
+def _current() -> Watch | None:
     watch: Watch | None = getattr(_HERE, "watch", None)
+    return watch
+
+
+def _show(shut: Callable[[], object]) -> None:
+    watch = _current()
     if watch is not None:
         watch.look_at(shut)
 
@@ -123,13 +133,21 @@ class WatchedAdapter(HTTPAdapter):
 
 
 def _show_connections(pool: Any) -> None:
-    take = pool._get_conn
+    take, validate = pool._get_conn, pool._validate_conn
 
     def take_and_show(timeout: float | None = None) -> Any:
         connection = take(timeout)
         _show(lambda: _shut_connection(connection))
         return connection
 
+    def validate_and_note(connection: Any) -> None:
+        # This makes the TLS connection, and the request follows; a plain connection is made with the request.
+        validate(connection)
+        watch = _current()
+        if watch is not None:
+            watch.sent = True
+
     # On the pool, not by classes of our own: recorders of HTTP exchanges put their own classes into urllib3.
     pool._get_conn = take_and_show
+    pool._validate_conn = validate_and_note
     pool.shows_connections = True

@@ -16,8 +16,9 @@ def raw(
 ) -> RawReply:
     """Send whatever was asked for; only a GET is ever repeated."""
     endpoint = _endpoint(name_or_path, ids, method.upper())
-    secrets = tuple(_strings(json)) if isinstance(json, dict | list) else ()
-    call = Call(endpoint, _url(transport, endpoint, ids), endpoint.method or "GET", json, data, secrets=secrets)
+    if json is not None and data is not None:
+        raise InvalidInputError("a raw call takes json or data, not both")
+    call = Call(endpoint, _url(transport, endpoint, ids), endpoint.method or "GET", json, data)
     reply = transport.send(call)
     return RawReply(reply.status, reply.media_type, reply.body)
 
@@ -48,12 +49,3 @@ def _url(transport: Transport, endpoint: Endpoint, ids: tuple[int | str, ...]) -
         return transport.url(endpoint, *ids)
     except ValueError as error:
         raise InvalidInputError(str(error)) from None
-
-
-def _strings(document: object) -> list[str]:
-    """Every text in a document that is sent: it may be a secret, so no log or error repeats it."""
-    if isinstance(document, dict):
-        document = list(document.values())
-    if isinstance(document, list):
-        return [text for item in document for text in _strings(item)]
-    return [document] if isinstance(document, str) and len(document) >= 6 else []

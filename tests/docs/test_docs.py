@@ -105,3 +105,9 @@ def test_the_demo_works() -> None:
     done = subprocess.run([sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "demo: all of it worked" in done.stdout
+
+
+def test_the_table_of_calls_is_that_of_the_code() -> None:
+    text = (ROOT / "docs/endpoints.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| `(\S+)` \| .+ \| (\w) \|$", text, re.MULTILINE)
+    assert rows == [(e.name, e.method or "?", e.path, e.sure) for e in ENDPOINTS.values()]

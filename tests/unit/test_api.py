@@ -314,7 +314,7 @@ def test_a_raw_call_by_the_name_of_an_order_is_no_read() -> None:
 
 def test_what_a_raw_call_sends_is_not_repeated_in_errors() -> None:
     with lies(lambda seen: answer(400, seen.body, "text/plain")) as (_, client), pytest.raises(APIError) as caught:
-        client.raw("users", method="POST", json={"a": [{"b": "hidden-word"}]})
+        client.raw("users", method="POST", json={"a": [{"newPassword": ["hidden-word"]}]})
     assert "hidden-word" not in str(caught.value)
 
 

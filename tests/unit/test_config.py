@@ -186,7 +186,7 @@ FORBIDDEN = {
         "https://A.B.SECTIGO.COM",
         "https://iot.sectigo.com.",
     ],
-    "docker": ["https://iot.sectigo.com:8443", "https://sectigo.com.."],
+    "docker": ["https://iot.sectigo.com:8443", "https://sectigo.com."],
     "testing": [
         "http://127.0.0.2",
         "http://0.0.0.0",

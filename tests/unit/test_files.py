@@ -91,3 +91,17 @@ def test_a_folder_is_private(tmp_path: Path) -> None:
     folder = private_folder(tmp_path / "keys")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert private_folder(folder) == folder
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_folder_is_never_replaced(tmp_path: Path, replace: bool) -> None:
+    (tmp_path / "24.zip").mkdir()
+    with pytest.raises(TargetExistsError, match=r"24\.zip is a folder"):
+        write_private(tmp_path / "24.zip", b"data", replace=replace)
+    assert [path.name for path in tmp_path.iterdir()] == ["24.zip"]
+
+
+def test_an_error_names_the_file_that_was_wanted(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_private(tmp_path / "missing" / "key.pem", b"key")
+    assert caught.value.filename == str(tmp_path / "missing" / "key.pem")

@@ -49,7 +49,7 @@ TWIN = authority(17, 300, "Twin")
         (" 17 ", True),
         ("423", False),
         ("CipherTrace", False),
-        ("CipherTrace EE_#18", True),
+        ("CipherTrace EE_#18", False),
         ("", False),
     ],
 )
@@ -153,7 +153,7 @@ def test_where_nothing_can_be_ordered_from_all_are_listed() -> None:
 
 
 def test_an_unknown_profile_lists_what_there_is() -> None:
-    with pytest.raises(InvalidInputError, match="for the profile 'Other'") as caught:
+    with pytest.raises(InvalidInputError, match="no authority has the profile 'Other'") as caught:
         choose_authority([EE, OFF], profile="Other")
     assert "authority 423" in str(caught.value)
     assert "authority 501: profile 90 'Old One', balance 5, not enabled" in str(caught.value)
@@ -283,3 +283,9 @@ def test_a_rule_that_no_password_keeps_is_told() -> None:
     with pytest.raises(InvalidInputError, match="no password could be made") as caught:
         generate_password(rule("pkcs12Password", "^[0-9]{4}$"))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("pattern", ["[a-z&&[^x]]+", "[[a-z][0-9]-]+", "/^[a-z]+$/i", "(", "\\p{Lower}+"])
+def test_a_pattern_that_python_reads_otherwise_decides_nothing(pattern: str) -> None:
+    rule = ProfileParameter.read({"name": "commonName", "required": True, "validationPattern": pattern})
+    assert check_params([rule], {"commonName": "Ab1"}) == ()

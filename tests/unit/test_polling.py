@@ -17,12 +17,25 @@ from sectigo_iot import (
     NotReadyError,
     ProcessingInfo,
     StatusText,
+    TransportError,
     Verdict,
     judge,
 )
 from sectigo_iot.emulator import Emulator
 from tests.conftest import settings_for
-from tests.unit.lying_server import BATCH, PARAMS, Clock, LyingServer, Seen, answer, json_answer, lies
+from tests.unit.lying_server import (
+    BATCH,
+    PARAMS,
+    RESET,
+    Answer,
+    Clock,
+    LyingServer,
+    Seen,
+    answer,
+    json_answer,
+    lies,
+    settings_at,
+)
 
 WAITING, READY, FAILED = Verdict.WAITING, Verdict.READY, Verdict.FAILED
 ACCEPTED = "Not Acceptable. Status: CREATED"
@@ -254,3 +267,55 @@ def test_the_emulator_is_waited_for() -> None:
             client.download_bytes(ordered)
         assert client.wait(ordered.batch_id, timeout=10).success == 1
         assert client.look(ordered.batch_id).verdict is READY
+
+
+class Outage(Course):
+    """A course that is broken off from the n-th request on, for so many requests."""
+
+    def __init__(self, first: int, count: int, fault: bytes) -> None:
+        super().__init__(FRESH, WORKING, DONE)
+        self.faults = range(first, first + count)
+        self.fault = fault
+        self.asked = 0
+
+    def __call__(self, seen: Seen) -> bytes:
+        self.asked += 1
+        return self.fault if self.asked in self.faults else super().__call__(seen)
+
+
+@contextlib.contextmanager
+def patient(course: Answer, ticks: Clock) -> Iterator[IoTManager]:
+    """A client whose time passes only where it sleeps."""
+    with (
+        LyingServer(course) as server,
+        IoTManager(settings_at(server.url), monotonic=ticks, sleep=ticks.sleep) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("fault", [answer(500), answer(200, "<html>", "text/html"), answer(429), RESET, b"nonsense"])
+def test_a_wait_outlives_a_service_that_fails_for_a_while(fault: bytes) -> None:
+    ticks = Clock()
+    with patient(Outage(4, 3, fault), ticks) as client:
+        assert client.wait(24).success == 1
+
+
+def test_a_service_that_fails_at_the_first_look_is_not_waited_for() -> None:
+    ticks = Clock()
+    with patient(answer(500), ticks) as client, pytest.raises(APIError):
+        client.wait(24)
+
+
+def test_a_service_that_does_not_come_back_is_given_up_after_two_minutes() -> None:
+    ticks = Clock()
+    with patient(Outage(4, 10**6, answer(500)), ticks) as client, pytest.raises(APIError):
+        client.wait(24)
+    assert 120 <= sum(ticks.slept) < 200
+
+
+@pytest.mark.parametrize("fault", [answer(403), answer(404), answer(302, Location="http://elsewhere.example.test/")])
+def test_a_wait_ends_with_what_does_not_pass(fault: bytes) -> None:
+    ticks = Clock()
+    with patient(Outage(4, 1, fault), ticks) as client, pytest.raises((APIError, TransportError)):
+        client.wait(24)
+    assert sum(ticks.slept) < 10

@@ -352,3 +352,11 @@ def test_nothing_of_a_token_is_logged(store: FileTokenStore, caplog: pytest.LogC
     store.path(ENDPOINT, "jane").chmod(0o644)
     store.load(ENDPOINT, "jane")
     assert pair().access_token not in caplog.text
+
+
+def test_a_lock_that_is_never_given_back_is_not_waited_for_for_ever(
+    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sectigo_iot.tokencache.LOCK_SECONDS", 0.1)
+    with store.lock(ENDPOINT, "jane"), store.lock(ENDPOINT, "jane"):
+        assert "another process holds the lock" in caplog.text
