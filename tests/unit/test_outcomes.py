@@ -49,6 +49,8 @@ from tests.unit.lying_server import (
 ORDERED = json_answer(BATCH, 201)
 LICENCES = json_answer({"ordered": 2, "issued": 1})
 CLOSE = b""
+# Python 3.12 warns of what is tested here: a fork beside threads.
+FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def behind(proxy: str, monkeypatch: pytest.MonkeyPatch, **changes: object) -> IoTManager:
@@ -154,6 +156,7 @@ def _own_name(seen: Seen) -> bytes:
     return json_answer({**BATCH, "batchName": seen.document["batchName"]}, 201)
 
 
+@FORKS
 def test_a_fork_does_not_share_connections() -> None:
     with LyingServer(LICENCES, _own_name) as server, IoTManager(settings_at(server.url, timeout=5)) as client:
         client.licenses_used()
@@ -170,6 +173,7 @@ def test_a_fork_does_not_share_connections() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@FORKS
 def test_a_fork_while_a_thread_logs_in_does_not_hang() -> None:
     begun = threading.Event()
 

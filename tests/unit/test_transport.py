@@ -366,7 +366,15 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_the_deadline_holds_in_a_forked_process() -> None:
     with blunt_server(b"HTTP/1.1 200 OK\r\nX-Long: ", dribble=b"x") as host:
-        command = [sys.executable, "-c", FORKED, f"http://{host}", f"http://127.0.0.1:{closed_port()}"]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            FORKED,
+            f"http://{host}",
+            f"http://127.0.0.1:{closed_port()}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
