@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]{1,64}$"
-"""Any text of 1 to 64 characters without control characters: the upper bound that X.520 sets for names."""
+TEXT_PATTERN = r"^(?!\s)[^\x00-\x1f\x7f]{1,64}(?<!\s)$"
+"""Text of 1 to 64 characters, X.520's bound for names, without control characters and blanks at its ends."""
 
 DNS_PATTERN = (
     r"^(?=.{1,253}$)(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*"
@@ -85,9 +85,8 @@ class Account:
     default_profile: str | None = None
 
 
-COMMON_NAME = Parameter(
-    "commonName", "Common Name", TEXT_PATTERN, "1 to 64 characters, none of them a control character"
-)
+_TEXT_MESSAGE = "1 to 64 characters, none of them a control character, no blank at either end"
+COMMON_NAME = Parameter("commonName", "Common Name", TEXT_PATTERN, _TEXT_MESSAGE)
 DNS_NAME = Parameter(
     "dNSName",
     "DNS Names",
@@ -101,9 +100,9 @@ PASSWORD = Parameter(
     "pkcs12Password", "PKCS12 Password", PASSWORD_PATTERN, "8 to 64 printable ASCII characters", input_type="password"
 )
 SUBJECT_FIELDS = (
-    Parameter("organizationName", "Organization Name", TEXT_PATTERN, COMMON_NAME.message),
-    Parameter("localityName", "Locality Name", TEXT_PATTERN, COMMON_NAME.message),
-    Parameter("stateOrProvinceName", "State or Province Name", TEXT_PATTERN, COMMON_NAME.message),
+    Parameter("organizationName", "Organization Name", TEXT_PATTERN, _TEXT_MESSAGE),
+    Parameter("localityName", "Locality Name", TEXT_PATTERN, _TEXT_MESSAGE),
+    Parameter("stateOrProvinceName", "State or Province Name", TEXT_PATTERN, _TEXT_MESSAGE),
     Parameter("countryName", "Country Name", "^[A-Z]{2}$", "two capital letters", placeholder="US"),
 )
 

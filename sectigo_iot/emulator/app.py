@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sectigo_iot.emulator import account_routes, auth_routes, batch_routes, certificate_routes, pki_routes
 from sectigo_iot.emulator.auth_routes import check_bearer
 from sectigo_iot.emulator.paths import route_path
-from sectigo_iot.emulator.replies import RefusalError, error_reply
+from sectigo_iot.emulator.replies import ENDING, RefusalError, error_reply
 from sectigo_iot.emulator.service import Handler, Service
 from sectigo_iot.endpoints import ENDPOINTS, Endpoint
 
@@ -32,7 +33,7 @@ _HANDLERS: dict[str, Handler] = {
 def create_app(service: Service) -> ASGIApp:
     """Return the application of one service."""
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         yield
         await service.issuer.close()
@@ -57,8 +58,11 @@ class Call:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         response = await self._answer(Request(scope, receive))
-        logger.debug("%s %s %s", scope["method"], scope["path"], response.status_code)
-        await response(scope, receive, send)
+        # As it was sent, in percent: a line break in the path would begin a line that is not ours.
+        logger.debug("%s %s %s", scope["method"], scope["raw_path"].decode("ascii"), response.status_code)
+        # Who does not read the answer is left when the server ends.
+        with contextlib.suppress(asyncio.CancelledError):
+            await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         try:
@@ -69,6 +73,8 @@ class Call:
             return await self.handler(self.service, request)
         except RefusalError as refusal:
             return error_reply(refusal, self.service.now)
+        except asyncio.CancelledError:
+            return error_reply(RefusalError(503, ENDING), self.service.now)
         except Exception:
             logger.exception("a request could not be answered")
             return error_reply(RefusalError(500, "internal error"), self.service.now)

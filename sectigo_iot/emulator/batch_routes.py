@@ -10,22 +10,15 @@ from starlette.responses import Response
 
 from sectigo_iot.emulator import documents
 from sectigo_iot.emulator.accounts import Authority
-from sectigo_iot.emulator.bodies import (
-    clean_text,
-    integer_in,
-    parse_object,
-    read_body,
-    read_object,
-    text_in,
-    texts_in,
-)
-from sectigo_iot.emulator.forms import Part, parse_form
+from sectigo_iot.emulator.bodies import integer_in, read_body, read_object, text_in, texts_in
+from sectigo_iot.emulator.forms import parse_form
 from sectigo_iot.emulator.parameters import first_fault
 from sectigo_iot.emulator.paths import path_id
-from sectigo_iot.emulator.replies import RefusalError, binary_reply, json_reply, text_reply
+from sectigo_iot.emulator.replies import ENDING, RefusalError, binary_reply, json_reply, text_reply
 from sectigo_iot.emulator.service import Handler, Service
 from sectigo_iot.emulator.signing_requests import common_name_of, split_requests
 from sectigo_iot.emulator.state import Batch, Job, NoBalanceError
+from sectigo_iot.emulator.upload_form import check_upload
 
 
 async def create(service: Service, request: Request) -> Response:
@@ -45,7 +38,7 @@ async def create(service: Service, request: Request) -> Response:
 async def upload(service: Service, request: Request) -> Response:
     """Order a certificate for each signing request in a file. Spends as many licences."""
     parts = parse_form(request.headers.get("content-type", ""), await read_body(request))
-    profile_id = _form_profile(parts)
+    profile_id = check_upload(parts)
     authority = service.state.authority_of_profile(profile_id)
     if authority is None or not authority.enabled:
         raise RefusalError(403, f"the profile {profile_id} is not allowed to this user")
@@ -96,6 +89,8 @@ async def _accept(service: Service, authority: Authority, name: str, size: int, 
         raise RefusalError(service.settings.no_balance_status, message) from None
     fresh = documents.batch_document(batch, service.state.account.user_id)
     await service.issuer.accept(batch)
+    if service.issuer.stopped:
+        raise RefusalError(503, ENDING)
     return json_reply(fresh, 201)
 
 
@@ -104,24 +99,6 @@ def _batch(service: Service, request: Request) -> Batch:
     if batch is None:
         raise RefusalError(404, "there is no such batch")
     return batch
-
-
-def _form_profile(parts: dict[str, Part]) -> int:
-    """Return the profile id of an upload, after the parts were checked for being there and in agreement."""
-    for name in ("profileId", "csrBatchRequest", "files"):
-        if name not in parts:
-            raise RefusalError(400, f"{name}: the part is missing")
-    text = parts["profileId"].content.decode("ascii", "replace").strip()
-    if not text.isdecimal() or len(text) > 18:
-        raise RefusalError(400, "profileId: an integer is required")
-    document = parse_object(parts["csrBatchRequest"].content)
-    if integer_in(document, "profileId") != int(text):
-        raise RefusalError(400, "csrBatchRequest: profileId differs from the part of that name")
-    if text_in(document, "batchType") != "BATCH":
-        raise RefusalError(400, "csrBatchRequest: batchType must be BATCH")
-    texts_in(document, "profileParams")
-    clean_text("files", parts["files"].filename or "")
-    return int(text)
 
 
 def _refuse_duplicates(requests: tuple[bytes, ...]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Iterable
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from sectigo_iot.emulator.keypool import PrivateKey
 
 _ROUNDS = 10_000
+_UTF8 = 1 << 11
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]|^\.+')
 
 
@@ -36,18 +39,49 @@ def make_pkcs12(
 
 
 def make_zip(files: Iterable[tuple[str, bytes]], suffix: str) -> bytes:
-    """Return a ZIP with one deflated entry a file, named after the names in them made safe and unique."""
+    """Return a ZIP with one deflated entry a file, named after the names in them made safe and unique.
+
+    It is written as Java does it: with data descriptors, and with the flag for UTF-8 on every name.
+    """
     taken: set[str] = set()
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    stream = _Pipe()
+    now = time.localtime()[:6]
+    with zipfile.ZipFile(stream, "w") as archive:
         for name, content in files:
-            archive.writestr(_unique(safe_name(name), taken) + suffix, content)
-    return stream.getvalue()
+            entry = _Entry(_unique(safe_name(name), taken) + suffix, now)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return bytes(stream.content)
 
 
 def safe_name(name: str) -> str:
     """Return a name that is one plain file on any system: no separators, no wildcards, no leading dots."""
     return _UNSAFE.sub("_", name).strip() or "_"
+
+
+class _Pipe(io.RawIOBase):
+    """Cannot seek, so that zipfile writes lengths and checksum behind each file."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.content += data
+        return len(data)
+
+
+class _Entry(zipfile.ZipInfo):
+    """A name always under the flag for UTF-8, which zipfile sets where it must alone."""
+
+    @property
+    def flag_bits(self) -> int:
+        return self._flags | _UTF8
+
+    @flag_bits.setter
+    def flag_bits(self, value: int) -> None:
+        self._flags = value
 
 
 def _unique(name: str, taken: set[str]) -> str:

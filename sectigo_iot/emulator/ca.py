@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import os
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from sectigo_iot.emulator.ca_file import load_ca
 from sectigo_iot.emulator.keypool import PrivateKey, make_key
 
-_KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----.*?-----END ([A-Z]+ )?PRIVATE KEY-----", re.S)
+DIGEST = hashes.SHA384()
+"""The hash in every signature, whatever the key: that of the live service's certificates."""
+
 _LEAF_USAGE = ("digital_signature", "content_commitment", "key_encipherment")
 _CA_USAGE = ("digital_signature", "key_cert_sign", "crl_sign")
 _ALL_USAGES = (
@@ -36,11 +36,6 @@ class Signer:
     name: str
     certificate: x509.Certificate
     key: PrivateKey
-
-    @property
-    def digest(self) -> hashes.SHA256 | hashes.SHA384:
-        """The hash that its signatures use."""
-        return _digest(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +58,11 @@ class CertificateAuthority:
     ) -> x509.Certificate:
         """Return a certificate of 13 months less a second for a subject, its DNS names and its public key.
 
-        Raises ValueError for a DNS name that is not ASCII.
+        It ends no later than that of the CA. Raises ValueError for a DNS name that is not ASCII, and once the CA
+        itself is expired.
         """
         start = midnight(self.clock())
-        end = add_months(start, 13) - timedelta(seconds=1)
+        end = min(add_months(start, 13) - timedelta(seconds=1), self.issuing.certificate.not_valid_after_utc)
         builder = _builder(subject, self.issuing.certificate, key, start, end, self.base_url, self.issuing.name)
         builder = (
             builder.add_extension(_usage(*_LEAF_USAGE), critical=True)
@@ -79,7 +75,7 @@ class CertificateAuthority:
         if dns_names:
             names = [x509.DNSName(name) for name in dict.fromkeys(dns_names)]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return builder.sign(self.issuing.key, self.issuing.digest)
+        return builder.sign(self.issuing.key, DIGEST)
 
 
 def create_authority(
@@ -88,12 +84,14 @@ def create_authority(
     """Return a new authority, or one under the CA in `ca_path`. Raises OSError, ValueError for an unusable file."""
     # Ready within a second: RSA-2048 takes 50 ms where RSA-4096 takes half a second.
     ca_type = "rsa2048" if key_type.startswith("rsa") else key_type
+    above: tuple[x509.Certificate, ...]
     if ca_path is None:
         key = make_key(ca_type)
         top = Signer("root", _ca_certificate("TEST Root CA", key, None, clock, base_url), key)
-        above: tuple[x509.Certificate, ...] = ()
+        above = ()
     else:
-        top, above = load_signer(Path(ca_path))
+        certificate, key, above = load_ca(Path(ca_path), clock())
+        top = Signer("root", certificate, key)
     if _path_length(top.certificate) == 0:
         issuing = Signer("issuing", top.certificate, top.key)
         return CertificateAuthority(issuing, None, (top.certificate, *above), base_url, clock)
@@ -101,27 +99,6 @@ def create_authority(
     certificate = _ca_certificate("TEST Issuing CA", key, top, clock, base_url)
     issuing = Signer("issuing", certificate, key)
     return CertificateAuthority(issuing, top, (certificate, top.certificate, *above), base_url, clock)
-
-
-def load_signer(path: Path) -> tuple[Signer, tuple[x509.Certificate, ...]]:
-    """Return the CA that a PEM file of certificate and key holds, and what further certificates stand in it.
-
-    Raises ValueError where the file has no key, the key belongs to none of the certificates, or that one is no CA.
-    """
-    content = path.read_bytes()
-    key = _key_among(content)
-    try:
-        certificates = x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise ValueError(f"{path}: no certificate in PEM can be read") from None
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path}: no unencrypted RSA or EC private key in PEM can be read")
-    own = [each for each in certificates if each.public_key() == key.public_key()]
-    if not own:
-        raise ValueError(f"{path}: the private key belongs to none of the certificates")
-    if not _is_ca(own[0]):
-        raise ValueError(f"{path}: the certificate is not that of a CA")
-    return Signer("root", own[0], key), tuple(each for each in certificates if each != own[0])
 
 
 def midnight(seconds: float) -> datetime:
@@ -156,26 +133,6 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
-    small = isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 256
-    return hashes.SHA256() if small else hashes.SHA384()
-
-
-def _key_among(content: bytes) -> object:
-    block = _KEY_BLOCK.search(content)
-    try:
-        return None if block is None else serialization.load_pem_private_key(block.group(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
 def _path_length(certificate: x509.Certificate) -> int | None:
     return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
 
@@ -190,13 +147,15 @@ def _ca_certificate(
         ]
     )
     start = midnight(clock())
-    end = add_months(start, 120 if signer is None else 60)
     above = None if signer is None else signer.certificate
+    end = add_months(start, 120)
+    if above is not None:
+        end = min(add_months(start, 60), above.not_valid_after_utc)
     constraints = x509.BasicConstraints(ca=True, path_length=None if signer is None else 0)
     builder = _builder(subject, above, key.public_key(), start, end, base_url, "root")
     builder = builder.add_extension(constraints, critical=True).add_extension(_usage(*_CA_USAGE), critical=True)
     by = key if signer is None else signer.key
-    return builder.sign(by, _digest(by))
+    return builder.sign(by, DIGEST)
 
 
 def _builder(

@@ -13,10 +13,11 @@ from sectigo_iot.emulator.bodies import integer_in, read_object, text_in
 from sectigo_iot.emulator.paths import path_id
 from sectigo_iot.emulator.replies import RefusalError, json_reply
 from sectigo_iot.emulator.service import Handler, Service
-from sectigo_iot.emulator.state import AlreadyRevokedError, Certificate
+from sectigo_iot.emulator.state import AlreadyRevokedError, Certificate, NotOnHoldError
 from sectigo_iot.reasons import CRLReason
 
 _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}")
+_UPPER_SERIAL = re.compile(r"[0-9A-F]{1,40}")
 
 
 async def find(service: Service, request: Request) -> Response:
@@ -35,7 +36,10 @@ async def revoke(service: Service, request: Request) -> Response:
     """Revoke a certificate of the profile in the path."""
     document = await read_object(request)
     reason = _reason(document)
-    serial = _serial(text_in(document, "serialNumber"))
+    text = text_in(document, "serialNumber")
+    if not _UPPER_SERIAL.fullmatch(text):
+        raise RefusalError(400, "serialNumber: up to 40 hexadecimal digits in upper case are required")
+    serial = int(text, 16)
     certificate = service.state.certificate(serial)
     if certificate is None or certificate.profile_id != path_id(request):
         raise RefusalError(404, "the profile has no certificate with this serial number")
@@ -43,6 +47,8 @@ async def revoke(service: Service, request: Request) -> Response:
         service.state.revoke(serial, reason, again=service.settings.revoke_twice)
     except AlreadyRevokedError:
         raise RefusalError(400, "the certificate is already revoked") from None
+    except NotOnHoldError:
+        raise RefusalError(400, "reasonCode: removeFromCRL lifts a hold, and the certificate is on none") from None
     return json_reply({"success": True})
 
 

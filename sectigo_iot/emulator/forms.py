@@ -12,17 +12,19 @@ from sectigo_iot.emulator.replies import RefusalError
 
 @dataclass(slots=True)
 class Part:
-    """One part of a form. `filename` is None where it is no file."""
+    """One part of a form. `filename` is None where it is no file; `media_type` is in lower case, bare."""
 
     name: str
     filename: str | None
+    media_type: str
     content: bytes
 
 
 def parse_form(content_type: str, body: bytes) -> dict[str, Part]:
-    """Return the parts by name, the last of each name winning.
+    """Return the parts by name, in the order in which they were sent.
 
-    Refuses (400) what is no form, and (500, as the service does) a form whose closing boundary is missing.
+    Refuses (400) what is no form, or has two parts of one name, and (500, as the service does) a form whose closing
+    boundary is missing.
     """
     media_type, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -36,7 +38,15 @@ def parse_form(content_type: str, body: bytes) -> dict[str, Part]:
         raise RefusalError(400, "the form cannot be read") from None
     if not collector.complete:
         raise RefusalError(500, "the form ends before its closing boundary")
-    return {part.name: part for part in collector.parts}
+    return _by_name(collector.parts)
+
+
+def _by_name(parts: list[Part]) -> dict[str, Part]:
+    found: dict[str, Part] = {}
+    for part in parts:
+        if found.setdefault(part.name, part) is not part:
+            raise RefusalError(400, f"{part.name}: the part is there twice")
+    return found
 
 
 @dataclass(slots=True)
@@ -45,7 +55,7 @@ class _Collector:
     complete: bool = False
     _header: bytearray = field(default_factory=bytearray)
     _value: bytearray = field(default_factory=bytearray)
-    _disposition: bytes = b""
+    _headers: dict[bytes, bytes] = field(default_factory=dict)
     _content: bytearray = field(default_factory=bytearray)
 
     def callbacks(self) -> dict[str, object]:
@@ -60,21 +70,22 @@ class _Collector:
         }
 
     def _part_begin(self) -> None:
-        self._disposition = b""
+        self._headers = {}
         self._content = bytearray()
 
     def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = bytes(self._value)
+        self._headers[bytes(self._header.lower())] = bytes(self._value)
         self._header = bytearray()
         self._value = bytearray()
 
     def _part_end(self) -> None:
-        _, options = parse_options_header(self._disposition)
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
         filename = options.get(b"filename")
         text = None if filename is None else filename.decode("utf-8", "replace")
-        self.parts.append(Part(name, text, bytes(self._content)))
+        # RFC 7578, section 4.4: a part that tells no type is plain text.
+        media_type, _ = parse_options_header(self._headers.get(b"content-type", b"text/plain"))
+        self.parts.append(Part(name, text, media_type.decode("latin-1").lower(), bytes(self._content)))
 
     def _end(self) -> None:
         self.complete = True

@@ -13,6 +13,7 @@ from sectigo_iot.emulator.ca import CertificateAuthority
 from sectigo_iot.emulator.keypool import KeyPool
 from sectigo_iot.emulator.making import Made, Maker, StoppedError
 from sectigo_iot.emulator.parameters import lines_of
+from sectigo_iot.emulator.replies import ENDING
 from sectigo_iot.emulator.signing_requests import UnusableRequestError
 from sectigo_iot.emulator.state import Batch, Job, State
 
@@ -40,9 +41,19 @@ class Issuer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self) -> None:
-        """Give up what is not ready and end the threads; waits for the certificate in the making alone."""
+    @property
+    def stopped(self) -> bool:
+        """Whether no more certificates are made."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Give up what is not ready, without waiting. May be called from any thread."""
         self._stopped.set()
+        self._keys.stop()
+
+    async def close(self) -> None:
+        """Stop, and end the threads; waits for the certificate in the making alone."""
+        self.stop()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -73,7 +84,7 @@ class Issuer:
         except UnusableRequestError as fault:
             return "BROKEN", str(fault)
         except StoppedError:
-            return "FAILED", "the emulator was ended"
+            return "FAILED", ENDING
         except ValueError:
             return "BROKEN", "Cert subject name error: a name cannot be certified"
         except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import secrets
 import uuid
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
+from sectigo_iot.emulator.sense import REFRESH_SCOPE
+
 if TYPE_CHECKING:
     from jwt.types import Options
 
-REFRESH_SCOPE = "ROLE_REFRESH_TOKEN"
 _ALGORITHM = "HS512"
 # The clock is ours, so the times in a token are not PyJWT's to judge.
 _CHECKS: Options = {
@@ -84,6 +86,12 @@ class TokenMint:
     def _decode(self, token: str) -> tuple[float, bool]:
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM], options=_CHECKS)
-            return float(claims["exp"]), REFRESH_SCOPE in claims.get("scopes", ())
-        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+            return _seconds(claims["exp"]), REFRESH_SCOPE in claims.get("scopes", ())
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
             raise BadTokenError("the token is not valid") from None
+
+
+def _seconds(expiry: object) -> float:
+    if not isinstance(expiry, int | float) or not math.isfinite(expiry):
+        raise ValueError("exp is not a time")
+    return float(expiry)

@@ -18,6 +18,9 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
 }
 
+_PATIENCE = 0.6
+"""Seconds that the end of the thread is waited for."""
+
 
 def make_key(key_type: str) -> PrivateKey:
     """Return a new private key: `rsa4096`, `rsa3072`, `rsa2048`, `p256` or `p384`."""
@@ -46,12 +49,16 @@ class KeyPool:
         self._wanted.release()
         return key
 
-    def close(self) -> None:
-        """End the thread. It is not waited for long, since a key in the making cannot be interrupted."""
+    def stop(self) -> None:
+        """Let the thread end with the key in the making, which cannot be interrupted. Does not wait for it."""
         self._closed = True
         self._wanted.release()
+
+    def close(self) -> None:
+        """Stop, and wait for the thread, but not for long: a key of 4096 bits may take seconds."""
+        self.stop()
         if self._thread is not None:
-            self._thread.join(0.2)
+            self._thread.join(_PATIENCE)
 
     def _fill(self) -> None:
         while self._wanted.acquire() and not self._closed:

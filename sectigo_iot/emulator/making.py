@@ -36,7 +36,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes certificates under one authority. `stopped` is asked before each of them."""
+    """Makes certificates under one authority. `stopped` is asked before each; if so, StoppedError."""
 
     authority: CertificateAuthority
     keys: KeyPool
@@ -51,6 +51,7 @@ class Maker:
         subject = x509.Name(
             [x509.NameAttribute(oid, parameters[field]) for field, oid in _SUBJECT if parameters.get(field)]
         )
+        self._go_on()
         key = self.keys.take()
         certificate = self.authority.issue(subject, dns_names, key.public_key())
         chain = self.authority.chain
@@ -62,12 +63,19 @@ class Maker:
 
         Raises UnusableRequestError for the first that cannot be signed.
         """
-        requests = [read_request(block) for block in blocks]
+        requests = [self._read(block) for block in blocks]
         made = [(request.common_name, self._signed(request)) for request in requests]
         files = [(name, pem(certificate, *self.authority.chain)) for name, certificate in made]
         return Made([(name, each.serial_number) for name, each in made], make_zip(files, ".pem"))
 
+    def _read(self, block: bytes) -> SigningRequest:
+        self._go_on()
+        return read_request(block)
+
     def _signed(self, request: SigningRequest) -> x509.Certificate:
+        self._go_on()
+        return self.authority.issue(request.subject, request.dns_names, request.key)
+
+    def _go_on(self) -> None:
         if self.stopped():
             raise StoppedError
-        return self.authority.issue(request.subject, request.dns_names, request.key)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from sectigo_iot.emulator.bodies import read_body
 from sectigo_iot.emulator.ca import Signer, der, pem
 from sectigo_iot.emulator.replies import RefusalError, binary_reply, json_reply
-from sectigo_iot.emulator.revocation import answer_ocsp, make_crl
+from sectigo_iot.emulator.revocation import make_crl
 from sectigo_iot.emulator.service import Handler, Service
 from sectigo_iot.reasons import CRLReason
 
@@ -70,16 +70,17 @@ async def ocsp_get(service: Service, request: Request) -> Response:
 
 async def _ocsp(service: Service, asked: bytes) -> Response:
     answer = await asyncio.to_thread(
-        answer_ocsp, asked, service.authority.signers, lambda serial: _lookup(service, serial), service.now
+        service.responder.answer, asked, lambda signer, serial: _lookup(service, signer, serial), service.now
     )
     return binary_reply(answer, "application/ocsp-response")
 
 
-def _lookup(service: Service, serial: int) -> tuple[float | None, CRLReason | None] | None:
-    certificate = service.state.certificate(serial)
+def _lookup(service: Service, signer: Signer, serial: int) -> tuple[float | None, CRLReason | None] | None:
+    certificate = service.state.certificate(serial) if signer is service.authority.issuing else None
     if certificate is not None:
         return certificate.revoked, certificate.reason
-    return (None, None) if serial in {each.serial_number for each in service.authority.chain} else None
+    below = [each for each in service.authority.chain if each.issuer == signer.certificate.subject]
+    return (None, None) if serial in {each.serial_number for each in below} else None
 
 
 def _signer(service: Service, request: Request) -> Signer:
@@ -91,10 +92,10 @@ def _signer(service: Service, request: Request) -> Signer:
 
 
 def _crl(service: Service, signer: Signer) -> bytes:
-    revision, revoked = service.state.revocations()
-    own = revoked if signer is service.authority.issuing else []
+    revoked = service.state.revocations()
+    own = revoked.certificates if signer is service.authority.issuing else ()
     entries = [(each.serial, each.revoked or 0.0, each.reason or CRLReason.unspecified) for each in own]
-    return make_crl(signer, revision + 1, entries, service.now)
+    return make_crl(signer, revoked.number, entries, revoked.time)
 
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 JSON_TYPE = "application/json;charset=UTF-8"
+ENDING = "the emulator is being ended"
 
 
 class RefusalError(Exception):

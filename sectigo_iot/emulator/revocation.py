@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
-from sectigo_iot.emulator.ca import Signer, authority_key
+from sectigo_iot.emulator.ca import DIGEST, Signer, authority_key
 from sectigo_iot.reasons import CRLReason
 
 VALIDITY = timedelta(days=1)
 """How long a list or an answer may be relied on."""
 
-Lookup = Callable[[int], "tuple[float | None, CRLReason | None] | None"]
-"""Tells of a serial number when and why it was revoked; None if the CA never issued it."""
+Lookup = Callable[[Signer, int], "tuple[float | None, CRLReason | None] | None"]
+"""Tells of a CA and a serial number when and why it was revoked; None if the CA never issued it."""
+
+_ALGORITHMS = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 _FLAGS = {
     CRLReason.unspecified: x509.ReasonFlags.unspecified,
@@ -49,24 +53,31 @@ def make_crl(signer: Signer, number: int, revoked: Iterable[tuple[int, float, CR
     )
     for serial, time, reason in revoked:
         builder = builder.add_revoked_certificate(_entry(serial, time, reason))
-    return builder.sign(signer.key, signer.digest).public_bytes(serialization.Encoding.DER)
+    return builder.sign(signer.key, DIGEST).public_bytes(serialization.Encoding.DER)
 
 
-def answer_ocsp(request: bytes, signers: Iterable[Signer], lookup: Lookup, now: float) -> bytes:
-    """Return the answer to an OCSP request in DER, signed by the CA asked about; never raises for a bad request."""
-    try:
-        asked = ocsp.load_der_ocsp_request(request)
-        signer = _asked_signer(asked, signers)
-        nonce = _nonce(asked)
-    except (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm, x509.DuplicateExtension):
-        return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-    if signer is None:
-        return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-    builder = _answered(asked, lookup(asked.serial_number), _moment(now))
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
-    if nonce is not None:
-        builder = builder.add_extension(nonce, critical=False)
-    return builder.sign(signer.key, signer.digest).public_bytes(serialization.Encoding.DER)
+class Responder:
+    """Answers OCSP requests about what some CAs issued."""
+
+    def __init__(self, signers: Iterable[Signer]) -> None:
+        self._signers = {names: signer for signer in signers for names in _names_of(signer)}
+
+    def answer(self, request: bytes, lookup: Lookup, now: float) -> bytes:
+        """Return the answer in DER, signed by the CA asked about; never raises for a bad request."""
+        try:
+            asked = ocsp.load_der_ocsp_request(request)
+            names = (asked.hash_algorithm.name, asked.issuer_name_hash, asked.issuer_key_hash)
+            nonce = _nonce(asked)
+        except (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        signer = self._signers.get(names)
+        if signer is None:
+            return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+        builder = _answered(asked, lookup(signer, asked.serial_number), _moment(now))
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+        if nonce is not None:
+            builder = builder.add_extension(nonce, critical=False)
+        return builder.sign(signer.key, DIGEST).public_bytes(serialization.Encoding.DER)
 
 
 def _entry(serial: int, time: float, reason: CRLReason) -> x509.RevokedCertificate:
@@ -94,14 +105,24 @@ def _answered(
     )
 
 
-def _asked_signer(asked: ocsp.OCSPRequest, signers: Iterable[Signer]) -> Signer | None:
-    return next((each for each in signers if _key_hash(each, asked.hash_algorithm) == asked.issuer_key_hash), None)
+def _names_of(signer: Signer) -> Iterator[tuple[str, bytes, bytes]]:
+    """The ways in which a request can name a CA: a hash algorithm, the hash of its name, that of its key."""
+    name, key = signer.certificate.subject.public_bytes(), _key_bits(signer)
+    for algorithm in _ALGORITHMS:
+        yield algorithm, _hashed(algorithm, name), _hashed(algorithm, key)
 
 
-def _key_hash(signer: Signer, algorithm: hashes.HashAlgorithm) -> bytes:
+def _hashed(algorithm: str, data: bytes) -> bytes:
+    # A name is looked up here, nothing secured: a machine that forbids SHA-1 must not refuse it.
+    return hashlib.new(algorithm, data, usedforsecurity=False).digest()
+
+
+def _key_bits(signer: Signer) -> bytes:
     # OCSP hashes the key's bit string alone, without what says which algorithm the key is for.
-    request = ocsp.OCSPRequestBuilder().add_certificate(signer.certificate, signer.certificate, algorithm).build()
-    return request.issuer_key_hash
+    key = signer.key.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
 
 def _nonce(asked: ocsp.OCSPRequest) -> x509.OCSPNonce | None:

@@ -12,22 +12,26 @@ from collections.abc import Callable
 import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from sectigo_iot.emulator.replies import RefusalError, error_reply
 
-_GRACE = 2
+_GRACE = 1.0
 """Seconds that requests under way get to finish when the server is ended."""
+_LAST_WORDS = 0.2
+"""Seconds that those get which did not, to be answered so."""
 
 
 class ServerThread:
-    """Serves an application until it is stopped."""
+    """Serves an application until it is stopped: `stopping` is called before that, `ended` when it is over."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, stopping: Callable[[], None], ended: Callable[[], None]
+    ) -> None:
         self._listener = listener
         self._ended = ended
         self._ready = threading.Event()
-        self._server = _Server(_config(app), self._ready)
+        self._server = _Server(_config(app), self._ready, stopping)
         self._thread = threading.Thread(target=self._run, name="sectigo-emulator", daemon=True)
 
     def start(self) -> None:
@@ -55,9 +59,10 @@ class ServerThread:
 class _Server(uvicorn.Server):
     """Wakes at once to stop, where uvicorn looks ten times a second; leaves signals alone, being in a thread."""
 
-    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, ready: threading.Event, stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
         self._asked: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -79,16 +84,49 @@ class _Server(uvicorn.Server):
             except TimeoutError:
                 await self.on_tick(0)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests under way finish for a while, cancel what is left, which is still answered, and end."""
+        self._stopping()
+        for server in self.servers:
+            server.close()
+        for connection in tuple(self.server_state.connections):
+            connection.shutdown()
+        if not await self._is_idle_within(_GRACE):
+            for task in tuple(self.server_state.tasks):
+                task.cancel()
+            await self._is_idle_within(_LAST_WORDS)
+        await self.lifespan.shutdown()
+
+    async def _is_idle_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.server_state.tasks or self.server_state.connections:
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
 
 class _Protocol(H11Protocol):
     """Answers what is not even HTTP in the same four fields as every other fault."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer and close."""
-        reply = error_reply(RefusalError(400, msg), time.time())
+        self._refuse(RefusalError(400, msg))
+
+    def eof_received(self) -> None:
+        """Answer, as the service does, a request whose body ends before the length that it declares, and close."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.more_body and not cycle.response_started:
+            # Nobody is left to hear what the application would say.
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._refuse(RefusalError(500, "the body ends before its Content-Length"))
+
+    def _refuse(self, refusal: RefusalError) -> None:
+        reply = error_reply(refusal, time.time())
         headers = [*reply.raw_headers, (b"connection", b"close")]
         events = (
-            h11.Response(status_code=400, headers=headers),
+            h11.Response(status_code=refusal.status, headers=headers),
             h11.Data(data=bytes(reply.body)),
             h11.EndOfMessage(),
         )
@@ -110,5 +148,4 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE,
     )

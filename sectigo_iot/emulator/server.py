@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from types import TracebackType
@@ -60,14 +61,14 @@ class Emulator:
         except ModuleNotFoundError as missing:
             raise ImportError(_MISSING) from missing
         listener = _bind(self.settings.host, self.settings.port)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(listener.close)
             url = _url_of(listener)
             service = create_service(self.settings, url)
-            thread = ServerThread(create_app(service), listener, ended)
+            undo.callback(service.issuer.stop)
+            thread = ServerThread(create_app(service), listener, service.issuer.stop, ended)
             thread.start()
-        except BaseException:
-            listener.close()
-            raise
+            undo.pop_all()
         self._url, self._service, self._thread = url, service, thread
 
     def stop(self) -> None:

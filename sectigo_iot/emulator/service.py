@@ -12,6 +12,7 @@ from sectigo_iot.emulator.ca import CertificateAuthority, create_authority
 from sectigo_iot.emulator.issuing import Issuer
 from sectigo_iot.emulator.jwts import TokenMint
 from sectigo_iot.emulator.keypool import KeyPool
+from sectigo_iot.emulator.revocation import Responder
 from sectigo_iot.emulator.settings import EmulatorSettings
 from sectigo_iot.emulator.state import State
 
@@ -24,6 +25,7 @@ class Service:
     state: State
     authority: CertificateAuthority
     issuer: Issuer
+    responder: Responder
     mint: TokenMint
     started: float
 
@@ -53,4 +55,4 @@ def create_service(settings: EmulatorSettings, url: str) -> Service:
     )
     keys = KeyPool(settings.key_type, settings.key_pool)
     issuer = Issuer(state, authority, keys, settings.delay)
-    return Service(settings, state, authority, issuer, mint, settings.clock())
+    return Service(settings, state, authority, issuer, Responder(authority.signers), mint, settings.clock())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,13 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict, Unpack
 
 from sectigo_iot.emulator.accounts import ACCOUNTS, Account
+from sectigo_iot.emulator.sense import LOG_LEVELS, MODES, check, one_of
 
 DEFAULT_ADDRESS = "127.0.0.1:8831"
 DEFAULT_USERNAME = "tester"
 DEFAULT_PASSWORD = "supersecretsquirrel"  # noqa: S105 - public: the fallback of the testing environment
-KEY_TYPES = ("rsa4096", "rsa3072", "rsa2048", "p256", "p384")
-MODES = ("release", "debug", "test")
-LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic", "disabled")
 MASK = "********"
 
 _TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
@@ -77,7 +74,7 @@ class EmulatorSettings:
     ca_path: str | os.PathLike[str] | None = None
     """A PEM of a CA certificate and its key to issue under; None makes a new CA at each start."""
     key_type: str = "p256"
-    """The keys that the emulator makes: one of `KEY_TYPES`."""
+    """The keys that the emulator makes: `rsa4096`, `rsa3072`, `rsa2048`, `p256` or `p384`."""
     key_pool: int = 0
     """How many RSA keys to make in advance, in the background."""
     delay: float = 0.0
@@ -93,7 +90,7 @@ class EmulatorSettings:
     authorized: bool = True
     """False: a login with the right password is answered by 403."""
     certificate_login: str | None = None
-    """A URL: a login with the right password is answered by 307 to it."""
+    """A URL of http or https: a login with the right password is answered by 307 to it."""
     no_balance_status: int = 400
     """What an order beyond the balance is answered with; what the live service does is unknown."""
     not_ready_status: int = 400
@@ -109,15 +106,7 @@ class EmulatorSettings:
     """Tells the seconds since the epoch."""
 
     def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
-            _one_of(name, getattr(self, name), allowed)
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port {self.port} is not between 0 and 65535")
-        if not self.delay >= 0:
-            raise ValueError(f"delay {self.delay} is not a number of seconds from 0 on")
-        if not self.allow_remote and not is_loopback(self.host):
-            raise ValueError(f"host {self.host!r} is not the loopback; allow_remote=True permits it")
-        _unknown_authorities(ACCOUNTS[self.account], self.balances or {})
+        check(self)
 
     @classmethod
     def from_environ(
@@ -168,14 +157,6 @@ def make_settings(account: str, **options: Unpack[Options]) -> EmulatorSettings:
     return EmulatorSettings(account=account, **options)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host can be reached from this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `host:port`, `[::1]:port` or `:port`, whose host is the loopback.
 
@@ -191,17 +172,6 @@ def split_address(address: str) -> tuple[str, int]:
     ):
         raise ValueError(f"{address!r} is no address such as 127.0.0.1:8831, [::1]:8831 or :0")
     return (host[1:-1] if bracketed else host) or "127.0.0.1", int(port)
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(allowed)}")
-
-
-def _unknown_authorities(account: Account, balances: Mapping[int, int]) -> None:
-    unknown = set(balances) - {authority.id for authority in account.authorities}
-    if unknown:
-        raise ValueError(f"balances: the account {account.name!r} has no authority {min(unknown)}")
 
 
 def _address(text: str) -> dict[str, object]:
@@ -231,7 +201,7 @@ def _text(name: str) -> Callable[[str], dict[str, object]]:
 
 def _choice(name: str, allowed: tuple[str, ...]) -> Callable[[str], dict[str, object]]:
     def read(text: str) -> dict[str, object]:
-        _one_of(name, text.lower(), allowed)
+        one_of(name, text.lower(), allowed)
         return {name: text.lower()}
 
     return read
@@ -249,17 +219,14 @@ def _named(variable: str, read: Callable[[str], dict[str, object]], text: str) -
 
 
 def _with_variable(fault: str, environ: Mapping[str, str], overrides: Mapping[str, object]) -> str:
-    from_variable = fault.startswith("host ") and "host" not in overrides and environ.get("SIAS_BIND_ADDR")
-    return f"SIAS_BIND_ADDR: {fault}" if from_variable else fault
+    name = fault.split(" ", 1)[0]
+    variable = _SOURCES.get(name)
+    from_variable = variable is not None and name not in overrides and environ.get(variable)
+    return f"{variable}: {fault}" if from_variable else fault
 
 
-_CHOICES = {
-    "account": tuple(ACCOUNTS),
-    "key_type": KEY_TYPES,
-    "duplicates": ("issue", "refuse"),
-    "log_level": LOG_LEVELS,
-    "mode": MODES,
-}
+_SOURCES = {"host": "SIAS_BIND_ADDR", "scopes": "SIAS_AUTH_SCOPES"}
+"""Where a field comes from whose faults are found only with all the others at hand."""
 
 _VARIABLES: dict[str, Callable[[str], dict[str, object]]] = {
     "SIAS_BIND_ADDR": _address,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -13,12 +14,22 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from sectigo_iot.emulator.accounts import DNS_PATTERN
+
 CONTENT_LIMIT = 32 * 1024 * 1024
 """The most bytes that the files in a ZIP may have together."""
 
 NO_DNS_NAME = "Cert subject name error: SubjectAlternativeName dNSName value is missing"
 
-_BLOCK = re.compile(rb"-----BEGIN (NEW )?CERTIFICATE REQUEST-----.*?-----END (NEW )?CERTIFICATE REQUEST-----", re.S)
+NO_PLAIN_NAME = "Cert subject name error: a name is not a DNS name in ASCII"
+
+# The body has no hyphen: otherwise each beginning without an end would be searched to the end of the text.
+_BLOCK = re.compile(rb"-----BEGIN (NEW )?CERTIFICATE REQUEST-----[^-]*-----END (NEW )?CERTIFICATE REQUEST-----")
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, IndexError, KeyError, OverflowError),
+)
 
 
 class UnusableRequestError(Exception):
@@ -53,7 +64,12 @@ def read_request(block: bytes) -> SigningRequest:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.DuplicateExtension):
         raise UnusableRequestError("The certificate signing request cannot be read") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not _strong(key):
-        raise UnusableRequestError("The public key is neither RSA of 2048 bits or more nor EC of 256 bits or more")
+        raise UnusableRequestError(
+            "The public key is neither RSA of 2048 bits or more, with an exponent of 65537 or more,"
+            " nor EC of 256 bits or more"
+        )
+    if not all(re.fullmatch(DNS_PATTERN, name) for name in (common, *names)):
+        raise UnusableRequestError(NO_PLAIN_NAME)
     return SigningRequest(request.subject, common, names, key)
 
 
@@ -66,7 +82,9 @@ def common_name_of(block: bytes) -> str | None:
 
 
 def _strong(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> bool:
-    return key.key_size >= (2048 if isinstance(key, rsa.RSAPublicKey) else 256)
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= 2048 and key.public_numbers().e >= 65537
+    return key.key_size >= 256
 
 
 def _dns_names(request: x509.CertificateSigningRequest) -> list[str]:
@@ -91,6 +109,8 @@ def _unzip(content: bytes) -> list[bytes]:
             members = [each for each in archive.infolist() if each.filename.lower().endswith((".csr", ".pem"))]
             if sum(each.file_size for each in members) > CONTENT_LIMIT:
                 raise ValueError("the files in the ZIP are too long")
+            if any(each.compress_type not in _METHODS for each in members):
+                raise ValueError("a file in the ZIP is neither stored nor deflated")
             return [archive.read(each) for each in members]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError):
+    except _UNREADABLE:
         raise ValueError("the ZIP cannot be read") from None

@@ -19,6 +19,10 @@ class AlreadyRevokedError(Exception):
     """A certificate is revoked a second time."""
 
 
+class NotOnHoldError(Exception):
+    """A hold is to be lifted that is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be issued: the parameters of one certificate, or signing requests in PEM."""
@@ -43,6 +47,8 @@ class Batch:
     reject_reason: str = ""
     archive: bytes | None = field(default=None, repr=False)
     job: Job = field(default_factory=Job, repr=False)
+    unrevoked_status: str | None = None
+    """The status that it goes back to if a revocation is lifted."""
 
     @property
     def profile(self) -> Profile:
@@ -64,6 +70,15 @@ class Certificate:
     revoked: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """What is revoked at a time, in seconds since the epoch, under a number that is greater each time."""
+
+    number: int
+    time: float
+    certificates: tuple[Certificate, ...]
+
+
 class State:
     """The memory of one account. Every method may be called from any thread."""
 
@@ -78,7 +93,7 @@ class State:
         self._certificates: dict[int, Certificate] = {}
         self._by_name: dict[str, list[int]] = {}
         self._by_batch: dict[int, list[int]] = {}
-        self._revision = 0
+        self._crl_number = 0
 
     def authority(self, authority_id: int) -> Authority | None:
         """Return the authority of this id."""
@@ -167,24 +182,29 @@ class State:
     def revoke(self, serial: int, reason: CRLReason, *, again: bool) -> None:
         """Revoke a certificate; a batch all of whose certificates are revoked is revoked with them.
 
-        `removeFromCRL` lifts a `certificateHold`. Raises AlreadyRevokedError unless `again` allows it.
+        `removeFromCRL` lifts a `certificateHold`; raises NotOnHoldError where there is none. Raises
+        AlreadyRevokedError unless `again` allows it.
         """
         with self._lock:
             certificate = self._certificates[serial]
             held = certificate.reason is CRLReason.certificateHold
+            lifted = reason is CRLReason.removeFromCRL
+            if lifted and not held:
+                raise NotOnHoldError
             if certificate.revoked is not None and not held and not again:
                 raise AlreadyRevokedError
-            self._revision += 1
-            lifted = held and reason is CRLReason.removeFromCRL
             self._certificates[serial] = replace(
                 certificate, reason=None if lifted else reason, revoked=None if lifted else self._clock()
             )
             self._follow_revocation(certificate.batch_id)
 
-    def revocations(self) -> tuple[int, list[Certificate]]:
-        """Return how often the list has changed, and what is on it."""
+    def revocations(self) -> Revocations:
+        """Return what is revoked now. The number comes from the time, so that it also rises from run to run."""
         with self._lock:
-            return self._revision, [each for each in self._certificates.values() if each.revoked is not None]
+            now = self._clock()
+            self._crl_number = max(self._crl_number + 1, int(now * 1000))
+            revoked = tuple(each for each in self._certificates.values() if each.revoked is not None)
+            return Revocations(self._crl_number, now, revoked)
 
     def _add(self, batch: Batch, name: str, serial: int) -> int:
         device = str(uuid.uuid4())
@@ -195,7 +215,7 @@ class State:
     def _follow_revocation(self, batch_id: int) -> None:
         batch = self._batches[batch_id]
         gone = all(self._certificates[each].revoked is not None for each in self._by_batch[batch_id])
-        if gone:
-            self._batches[batch_id] = replace(batch, status="REVOKED")
-        elif batch.status == "REVOKED":
-            self._batches[batch_id] = replace(batch, status="READY_FOR_DOWNLOAD")
+        if gone and batch.unrevoked_status is None:
+            self._batches[batch_id] = replace(batch, status="REVOKED", unrevoked_status=batch.status)
+        elif not gone and batch.unrevoked_status is not None:
+            self._batches[batch_id] = replace(batch, status=batch.unrevoked_status, unrevoked_status=None)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 
-def make_csr(common_name: str, *dns_names: str) -> bytes:
-    """Return a request in PEM for a new P-256 key."""
+def make_csr(
+    common_name: str, *dns_names: str, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None
+) -> bytes:
+    """Return a request in PEM, for a new P-256 key unless one is given."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     )
     if dns_names:
         names = [x509.DNSName(name) for name in dns_names]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM)
+    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def spoil(csr: bytes) -> bytes:

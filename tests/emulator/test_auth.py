@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
+import math
 from collections.abc import Callable
 
 import jwt
@@ -80,6 +84,25 @@ def test_a_token_of_another_key_is_refused(api: Api) -> None:
     claims = claims_of(api.tokens["accessToken"])
     for forged in (jwt.encode(claims, "k" * 64, "HS512"), jwt.encode(claims, "", "none")):
         refused(api.call("GET", "/api/v1/devices", headers={"Authorization": f"Bearer {forged}"}), 401)
+
+
+def signed(claims: object, secret: bytes) -> str:
+    """Return a token of any claims, where PyJWT makes none of some."""
+    parts = [json.dumps(each).encode() for each in ({"alg": "HS512", "typ": "JWT"}, claims)]
+    text = b".".join(base64.urlsafe_b64encode(each).rstrip(b"=") for each in parts)
+    signature = hmac.digest(secret, text, "sha512")
+    return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
+def test_an_expiry_that_is_no_time() -> None:
+    secret = b"s" * 64
+    with Emulator(secret=secret) as emulator:
+        times: tuple[object, ...] = (10**400, -(10**400), math.inf, math.nan, "4000000000", None, [], 4_000_000_000)
+        for expiry in times:
+            token = signed({"scopes": ["ROLE_USER"], "exp": expiry}, secret)
+            bearer = {"Authorization": f"Bearer {token}"}
+            reply = requests.get(emulator.url + "/api/v1/devices", headers=bearer, timeout=10)
+            assert reply.status_code == (200 if expiry == 4_000_000_000 else 401), expiry
 
 
 @pytest.mark.parametrize("name", [n for n, row in ENDPOINTS.items() if row.needs_token])

@@ -62,6 +62,9 @@ def test_revoking_ends_the_batch(api: Api) -> None:
 @pytest.mark.parametrize("reason", list(CRLReason))
 def test_every_reason_of_the_rfc(api: Api, reason: CRLReason) -> None:
     _, serial = ordered(api, "reason.example.com")
+    if reason is CRLReason.removeFromCRL:
+        refused(api.revoke(serial, int(reason)), 400, "hold")
+        assert api.revoke(serial, CRLReason.certificateHold).status_code == 200
     assert api.revoke(serial, int(reason)).status_code == 200
 
 
@@ -70,7 +73,7 @@ def test_reasons_that_are_none(api: Api, reason: object) -> None:
     refused(api.revoke("AB", reason), 400, "reasonCode")
 
 
-@pytest.mark.parametrize("serial", ["", "0xAB", "xyz", 17, None])
+@pytest.mark.parametrize("serial", ["", "0xAB", "xyz", "ab", 17, None])
 def test_serial_numbers_that_are_none(api: Api, serial: object) -> None:
     refused(api.revoke(serial), 400, "serialNumber")
 
@@ -95,9 +98,19 @@ def test_a_hold_can_be_lifted(api: Api) -> None:
     assert api.find(serialNumber=serial).json()["items"][0]["status"] == "READY_FOR_DOWNLOAD"
 
 
+def test_a_lifted_hold_gives_the_status_back(api: Api) -> None:
+    number, serial = ordered(api, "collected.example.com")
+    api.files(number)
+    for reason in (CRLReason.certificateHold, CRLReason.certificateHold, CRLReason.removeFromCRL):
+        assert api.revoke(serial, reason).status_code == 200
+    assert api.batch(number)["status"] == "COLLECTED"
+    assert api.find(serialNumber=serial).json()["items"][0]["status"] == "COLLECTED"
+
+
 def test_revoking_twice_can_be_allowed() -> None:
     with Emulator(revoke_twice=True) as emulator:
         api = Api(emulator)
         _, serial = ordered(api, "twice.example.com")
         assert [api.revoke(serial, reason).status_code for reason in (1, 4)] == [200, 200]
+        refused(api.revoke(serial, CRLReason.removeFromCRL), 400, "hold")
         api.session.close()

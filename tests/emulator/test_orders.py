@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.pki import check_zip
 from tests.emulator.api import PARAMETERS, PASSWORD, Api, refused
 
 
@@ -101,6 +103,22 @@ def test_unzip_and_openssl_open_it(api: Api, tmp_path: Path) -> None:
     load_pem_private_key(text[text.index(b"-----BEGIN PRIVATE KEY") :], None)
 
 
+@pytest.mark.needs("unzip")
+def test_the_zip_is_as_java_writes_it(api: Api, tmp_path: Path) -> None:
+    number = api.order().json()["batchId"]
+    content = api.get(f"/api/v1/batches/{number}/download").content
+    (tmp_path / "b.zip").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        [entry] = archive.infolist()
+        assert archive.testzip() is None
+    assert (entry.filename, entry.compress_type) == ("example.com.p12", zipfile.ZIP_DEFLATED)
+    # Bit 11 says UTF-8, bit 3 that the lengths follow, in the directory and before the file.
+    assert entry.flag_bits == int.from_bytes(content[6:8], "little") == 1 << 11 | 1 << 3
+    assert content[14:26] == bytes(12)
+    assert check_zip(tmp_path / "b.zip") == ["example.com.p12"]
+    subprocess.run(["unzip", "-tq", "b.zip"], cwd=tmp_path, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -110,6 +128,9 @@ def test_unzip_and_openssl_open_it(api: Api, tmp_path: Path) -> None:
         ({"commonName": ""}, "commonName"),
         ({"commonName": "x" * 65}, "commonName"),
         ({"commonName": "a\nb"}, "commonName"),
+        ({"commonName": " "}, "commonName"),
+        ({"commonName": " example.com"}, "commonName"),
+        ({"commonName": "example.com "}, "commonName"),
         ({"dNSName": "example.com\nnot a name"}, "dNSName"),
         ({"dNSName": "example.com\n\nwww.example.com"}, "dNSName"),
         ({"dNSName": "bücher.example.com"}, "dNSName"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -117,7 +117,8 @@ def test_cryptography_verifies_the_server(pair: tuple[Emulator, Api]) -> None:
 def test_the_crl_says_when_and_why(pair: tuple[Emulator, Api]) -> None:
     emulator, api = pair
     before = x509.load_der_x509_crl(fetch(emulator, "/crl/issuing.crl").content)
-    serials = {reason: issue(api).serial_number for reason in CRLReason}
+    reasons = [each for each in CRLReason if each is not CRLReason.removeFromCRL]
+    serials = {reason: issue(api).serial_number for reason in reasons}
     for reason, serial in serials.items():
         assert api.revoke(f"{serial:X}", int(reason)).status_code == 200
     reply = fetch(emulator, "/crl/issuing.crl")
@@ -129,8 +130,8 @@ def test_the_crl_says_when_and_why(pair: tuple[Emulator, Api]) -> None:
     for reason, serial in serials.items():
         entry = crl.get_revoked_certificate_by_serial_number(serial)
         assert entry is not None
-        reasons = [each.value.reason.value for each in entry.extensions if isinstance(each.value, x509.CRLReason)]
-        assert reasons == ([] if reason is CRLReason.unspecified else [reason.name])
+        said = [each.value.reason.value for each in entry.extensions if isinstance(each.value, x509.CRLReason)]
+        assert said == ([] if reason is CRLReason.unspecified else [reason.name])
 
 
 def test_ocsp_by_get_and_nonce(pair: tuple[Emulator, Api]) -> None:
@@ -163,6 +164,61 @@ def test_a_responder_answers_for_its_own_cas(emulator: Emulator) -> None:
     request = ocsp.OCSPRequestBuilder().add_certificate(issuing, root, hashes.SHA1()).build()
     reply = requests.post(emulator.url + "/ocsp", data=request.public_bytes(Encoding.DER), timeout=10)
     assert ocsp.load_der_ocsp_response(reply.content).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+
+
+def asked_of(emulator: Emulator, below: x509.Certificate, above: x509.Certificate) -> ocsp.OCSPResponse:
+    request = ocsp.OCSPRequestBuilder().add_certificate(below, above, hashes.SHA384()).build()
+    reply = requests.post(emulator.url + "/ocsp", data=request.public_bytes(Encoding.DER), timeout=10)
+    return ocsp.load_der_ocsp_response(reply.content)
+
+
+def test_a_ca_answers_for_what_it_issued_itself(pair: tuple[Emulator, Api]) -> None:
+    emulator, api = pair
+    root = x509.load_pem_x509_certificate(emulator.root_certificate)
+    issuing = x509.load_pem_x509_certificate(emulator.issuing_certificate)
+    leaf = issue(api)
+    assert asked_of(emulator, leaf, issuing).certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert asked_of(emulator, issuing, root).certificate_status is ocsp.OCSPCertStatus.GOOD
+    # The request's name is that of what was asked about, the key that of whom it is said to be from.
+    assert asked_of(emulator, leaf, root).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+    for serial, names in ((leaf.serial_number, root), (issuing.serial_number, issuing)):
+        own = asked_by_hash(emulator, serial, names)
+        assert own.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+
+
+def asked_by_hash(emulator: Emulator, serial: int, above: x509.Certificate) -> ocsp.OCSPResponse:
+    sha1 = hashes.Hash(hashes.SHA1())
+    sha1.update(above.subject.public_bytes())
+    key = x509.SubjectKeyIdentifier.from_public_key(above.public_key()).digest
+    request = ocsp.OCSPRequestBuilder().add_certificate_by_hash(sha1.finalize(), key, serial, hashes.SHA1()).build()
+    reply = requests.post(emulator.url + "/ocsp", data=request.public_bytes(Encoding.DER), timeout=10)
+    return ocsp.load_der_ocsp_response(reply.content)
+
+
+def test_every_signature_is_of_sha_384(pair: tuple[Emulator, Api]) -> None:
+    emulator, api = pair
+    chain = x509.load_pem_x509_certificates(fetch(emulator, "/ca/chain.pem").content)
+    crl = x509.load_der_x509_crl(fetch(emulator, "/crl/issuing.crl").content)
+    used = [each.signature_hash_algorithm for each in (issue(api), *chain)] + [crl.signature_hash_algorithm]
+    assert {type(each) for each in used} == {hashes.SHA384}
+
+
+def list_of(emulator: Emulator) -> tuple[datetime, int]:
+    crl = x509.load_der_x509_crl(fetch(emulator, "/crl/issuing.crl").content)
+    return crl.last_update_utc, crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def test_a_new_list_has_a_greater_number_in_the_next_run_too() -> None:
+    now = [1_800_000_000.0]
+    seen = []
+    for _ in range(2):
+        with Emulator(clock=lambda: now[0]) as emulator:
+            for step in (0, 1, 0.001):
+                now[0] += step
+                seen.append(list_of(emulator))
+        now[0] += 1
+    numbers = [number for _, number in seen]
+    assert [seen[1][0] - seen[0][0], numbers] == [timedelta(seconds=1), sorted(set(numbers))]
 
 
 def test_ca_certificates_are_there_for_all(emulator: Emulator) -> None:

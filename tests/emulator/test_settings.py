@@ -93,6 +93,8 @@ def test_every_variable_is_read() -> None:
         ("SIAS_LOG_LEVEL", "loud"),
         ("SIAS_CONSOLE_LOG", "perhaps"),
         ("SIAS_MODE", "fast"),
+        ("SIAS_AUTH_SCOPES", "ROLE_REFRESH_TOKEN"),
+        ("SIAS_AUTH_SCOPES", "ROLE_USER,ROLE_REFRESH_TOKEN"),
     ],
 )
 def test_variables_that_make_no_sense(variable: str, value: str) -> None:
@@ -113,10 +115,33 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
         {"balances": {1: 1}},
         {"host": "0.0.0.0"},
         {"host": "example.com"},
+        {"port": "8831"},
+        {"port": True},
+        {"delay": "1"},
+        {"key_pool": -1},
+        {"no_balance_status": 200},
+        {"not_ready_status": 600},
+        {"not_ready_status": "400"},
+        {"access_lifetime": 0},
+        {"refresh_lifetime": -1},
+        {"secret": b""},
+        {"secret": "text"},
+        {"balances": {423: -1}},
+        {"balances": {423: 1.5}},
+        {"balances": {423: True}},
+        {"certificate_login": ""},
+        {"certificate_login": "ftp://example.com/"},
+        {"certificate_login": "https:///path"},
+        {"certificate_login": "https://bücher.example.com/"},
+        {"certificate_login": "https://example.com/\r\nX: y"},
+        {"scopes": "ROLE_USER"},
+        {"scopes": ["ROLE_USER"]},
+        {"scopes": (1,)},
+        {"scopes": ("ROLE_USER", "ROLE_REFRESH_TOKEN")},
     ],
 )
 def test_arguments_that_make_no_sense(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=next(iter(options))):
         Emulator(**options)
 
 

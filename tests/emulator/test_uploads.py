@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.emulator.signing_requests import split_requests
 from tests.emulator.api import Api, refused
 from tests.emulator.csrs import make_csr, spoil
 
@@ -17,17 +21,25 @@ CSR = make_csr("example.com", "example.com", "www.example.com")
 BOUNDARY = "b0undary"
 
 
-def zipped(**files: bytes) -> bytes:
+def zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with zipfile.ZipFile(stream, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("_", "."), content)
     return stream.getvalue()
 
 
-def form(*parts: tuple[str, bytes], end: str = "--") -> bytes:
+HEADERS = {
+    "profileId": 'name="profileId"',
+    "csrBatchRequest": 'name="csrBatchRequest"; filename="blob"\r\nContent-Type: application/json',
+    "files": 'name="files"; filename="requests.csr"\r\nContent-Type: text/plain',
+}
+
+
+def form(*parts: tuple[str, bytes], end: str = "--", **headers: str) -> bytes:
+    told = HEADERS | headers
     blocks = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + content + b"\r\n"
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {told[name]}\r\n\r\n".encode() + content + b"\r\n"
         for name, content in parts
     ]
     return b"".join(blocks) + f"--{BOUNDARY}{end}\r\n".encode()
@@ -140,6 +152,81 @@ def test_what_is_no_form(api: Api, header: str) -> None:
 
 def test_a_form_that_is_garbled(api: Api) -> None:
     refused(sent(api, b"rubbish before\r\n" + form(*GOOD)), 400)
+
+
+@pytest.mark.parametrize("name", list(HEADERS))
+def test_a_part_that_is_there_twice(api: Api, name: str) -> None:
+    parts = [part for part in GOOD for _ in range(2 if part[0] == name else 1)]
+    refused(sent(api, form(*parts)), 400, f"{name}: the part is there twice")
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (0, 2, 1), (2, 1, 0)])
+def test_parts_in_another_order(api: Api, order: tuple[int, ...]) -> None:
+    refused(sent(api, form(*(GOOD[index] for index in order))), 400, "order of the parts")
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("csrBatchRequest", 'name="csrBatchRequest"; filename="a.json"\r\nContent-Type: application/json'),
+        ("csrBatchRequest", 'name="csrBatchRequest"\r\nContent-Type: application/json'),
+        ("csrBatchRequest", 'name="csrBatchRequest"; filename="blob"\r\nContent-Type: text/plain'),
+        ("csrBatchRequest", 'name="csrBatchRequest"; filename="blob"'),
+        ("files", 'name="files"; filename="x.csr"\r\nContent-Type: application/pdf'),
+        ("files", 'name="files"; filename="x.csr"\r\nContent-Type: application/json'),
+    ],
+)
+def test_parts_of_another_name_or_type(api: Api, name: str, header: str) -> None:
+    refused(sent(api, form(*GOOD, **{name: header})), 400, f"{name}: the ")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain; charset=utf-8", "Application/Octet-Stream", "application/x-x509-ca-cert", "application/zip"],
+)
+def test_types_that_a_file_may_have(api: Api, media_type: str) -> None:
+    header = f'name="files"; filename="x.csr"\r\nContent-Type: {media_type}'
+    assert sent(api, form(*GOOD, files=header)).status_code == 201
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_that_is_packed_otherwise(api: Api, method: int) -> None:
+    refused(api.upload(zipped(method, a_csr=CSR)), 400, "neither stored nor deflated")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_with_any_byte_spoilt_is_read_or_refused(method: int) -> None:
+    whole = zipped(method, a_csr=CSR)
+    assert split_requests(whole) == (CSR.rstrip(),)
+    for index in range(4, len(whole)):
+        for change in (0xFF, 0x01, 0x0E ^ method, 0x20):
+            spoilt = whole[:index] + bytes([whole[index] ^ change]) + whole[index + 1 :]
+            with contextlib.suppress(ValueError):
+                split_requests(spoilt)
+
+
+def test_beginnings_without_an_end_do_not_stop_the_server(emulator: Emulator, api: Api) -> None:
+    line = b"-----BEGIN CERTIFICATE REQUEST-----\n"
+    with ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(api.upload, line * (2 * 1024 * 1024 // len(line)))
+        while not uploading.done():
+            assert requests.get(emulator.url + "/status", timeout=5).status_code == 200
+        refused(uploading.result(), 400, "files")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Example Ltd", "example.com"), ("example.com", "not a name"), ("example.com", "ok.example.com", "-.com")],
+)
+def test_names_that_are_no_dns_names_break_the_batch(api: Api, names: tuple[str, ...]) -> None:
+    broken = api.batch(api.upload(make_csr(*names)).json()["batchId"])
+    assert (broken["status"], "not a DNS name" in broken["rejectReason"]) == ("BROKEN", True)
+
+
+def test_a_small_exponent_breaks_the_batch(api: Api) -> None:
+    csr = make_csr("example.com", "example.com", key=rsa.generate_private_key(3, 2048))
+    broken = api.batch(api.upload(csr).json()["batchId"])
+    assert (broken["status"], "exponent" in broken["rejectReason"]) == ("BROKEN", True)
 
 
 def test_more_requests_than_licences() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -80,6 +81,29 @@ def test_what_is_no_http(emulator: Emulator, raw: bytes) -> None:
             reply += more
     assert reply.startswith(b"HTTP/1.1 400")
     assert b'"status":400' in reply
+
+
+def test_a_body_that_ends_before_its_length(emulator: Emulator) -> None:
+    host, port = emulator.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /auth/pwd HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        connection.shutdown(socket.SHUT_WR)
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500") and b"content-type: application/json;charset=UTF-8" in head
+    document = json.loads(body)
+    assert list(document) == ["status", "message", "errorCode", "timestamp"]
+    assert "Content-Length" in document["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/x%0Ay", "/x%0D%0A2026-01-01 DEBUG forged".replace(" ", "%20"), "/%C2%85%E2%80%A8"]
+)
+def test_a_path_forges_no_line_of_the_log(api: Api, caplog: pytest.LogCaptureFixture, path: str) -> None:
+    with caplog.at_level("DEBUG", "sectigo_iot.emulator"):
+        refused(api.get(path), 404)
+    lines = [record.getMessage() for record in caplog.records if record.name == "sectigo_iot.emulator"]
+    assert lines == [f"GET {path} 404"]
 
 
 def test_a_client_that_leaves_does_no_harm(emulator: Emulator, api: Api) -> None:
