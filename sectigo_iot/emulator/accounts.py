@@ -71,7 +71,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account. `ordered` and `issued` count licences; `default_profile` is what a client is told to use."""
+    """One account. `ordered` and `issued` count licences."""
 
     name: str
     user_id: int
@@ -82,7 +82,6 @@ class Account:
     issued: int
     first_batch: int
     first_order: int
-    default_profile: str | None = None
 
 
 _TEXT_MESSAGE = "1 to 64 characters, none of them a control character, no blank at either end"
@@ -133,7 +132,6 @@ STAGING = Account(
     issued=0,
     first_batch=10000,
     first_order=11000,
-    default_profile="CipherTrace EE",
 )
 """The account of TRISA's staging server: two authorities, one of them without licences."""
 

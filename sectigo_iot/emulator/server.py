@@ -97,14 +97,12 @@ class Emulator:
     @property
     def environ(self) -> dict[str, str]:
         """The variables by which a client finds the emulator."""
-        variables = {
+        return {
             "SECTIGO_USERNAME": self.username,
             "SECTIGO_PASSWORD": self.password,
             "SECTIGO_ENDPOINT": self.url,
             "SECTIGO_ENVIRONMENT": "testing",
         }
-        profile = self.settings.played_account.default_profile
-        return variables if profile is None else variables | {"SECTIGO_PROFILE": profile}
 
     @property
     def root_certificate(self) -> bytes:

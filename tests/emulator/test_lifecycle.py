@@ -42,7 +42,6 @@ def test_environ_finds_the_emulator(emulator: Emulator) -> None:
         "SECTIGO_PASSWORD": "supersecretsquirrel",
         "SECTIGO_ENDPOINT": emulator.url,
         "SECTIGO_ENVIRONMENT": "testing",
-        "SECTIGO_PROFILE": "CipherTrace EE",
     }
 
 
