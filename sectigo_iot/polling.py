@@ -156,7 +156,7 @@ def not_ready(seen: Look, when: str = "") -> NotReadyError:
         f"batch {seen.batch_id} is not ready{when or ' yet'}: the service says {clean(seen.status)}",
         batch_id=seen.batch_id,
         status=seen.status,
-        hint="the order stands; wait for it with --wait",
+        hint=f"the order stands; wait for it {'longer, with --timeout' if when else 'with --wait'}",
     )
 
 

@@ -6,9 +6,7 @@ import argparse
 import io
 import logging
 import os
-import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -16,7 +14,8 @@ if TYPE_CHECKING:
 
     from sectigo_iot import IoTManager, Settings
 
-from sectigo_cli.options import UsageError
+from sectigo_cli.env_file import names_variables, read_env_file, remarks
+from sectigo_cli.exits import Interrupted
 
 
 class Context:
@@ -27,6 +26,10 @@ class Context:
         self.stdin: TextIO = sys.stdin or io.TextIOWrapper(io.BytesIO())
         self.stdout: TextIO = sys.stdout
         self.stderr: TextIO = sys.stderr or io.StringIO()
+        self.heard = sys.stderr is not None
+        """Whether what is said to the user has somewhere to go."""
+        self.at_prompt = False
+        """Whether the user interrupted a question."""
         self.options = argparse.Namespace()
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
@@ -63,20 +66,19 @@ class Context:
     def environ(self) -> Mapping[str, str]:
         """The environment, with what --env-file says in front of it."""
         if self._environ is None:
-            chosen = self.options.env_file
-            if chosen is None:
-                self._mention_env_file()
-            self._environ = {**os.environ, **(_read_env_file(chosen) if chosen is not None else {})}
+            self._environ = {**os.environ, **self._env_file()}
         return self._environ
 
-    def _mention_env_file(self) -> None:
-        try:
-            with Path(".env").open(encoding="utf-8", errors="replace") as file:
-                found = re.search(r"^\s*(?:export\s+)?SECTIGO_\w+\s*=", file.read(1 << 16), re.MULTILINE)
-        except OSError:
-            return
-        if found:
-            self.note("the .env in this folder names SECTIGO_ variables; it is read only with --env-file .env")
+    def _env_file(self) -> dict[str, str]:
+        path: str | None = self.options.env_file
+        if path is None:
+            if names_variables(".env"):
+                self.note("the .env in this folder names SECTIGO_ variables; it is read only with --env-file .env")
+            return {}
+        values = read_env_file(path)
+        for remark in remarks(path, list(values)):
+            self.note(remark)
+        return values
 
     @property
     def settings(self) -> Settings:
@@ -115,13 +117,27 @@ class Context:
         return settings.profile if settings.sources.get("profile") != "default" else None
 
     def ask(self, question: str, secret: bool = False) -> str:
-        """Ask the user, who sits at a terminal; what is secret is not shown while it is typed."""
-        if secret:
-            import getpass
+        """Ask the user, who sits at a terminal; what is secret is not shown as it is typed. Ctrl-D is no answer."""
+        try:
+            return self._typed_unseen(question) if secret else self._typed(question).strip()
+        except EOFError:
+            self.say("")
+            return ""
+        except (KeyboardInterrupt, Interrupted):
+            self.at_prompt = True
+            raise
 
-            return getpass.getpass(question, self.stderr)
+    def _typed_unseen(self, question: str) -> str:
+        import getpass
+
+        return getpass.getpass(question, self.stderr)
+
+    def _typed(self, question: str) -> str:
         print(question, end="", file=self.stderr, flush=True)
-        return self.stdin.readline().strip()
+        line = self.stdin.readline()
+        if not line:
+            raise EOFError
+        return line
 
     def confirm(self, question: str) -> bool:
         """Ask a question that only `y` or `yes` affirms."""
@@ -150,15 +166,3 @@ class _Talk(logging.Handler):
         notable = record.levelno >= logging.WARNING or getattr(record, "notice", False)
         if notable or self._context.options.verbose:
             self._context.note(record.getMessage())
-
-
-def _read_env_file(path: str) -> dict[str, str]:
-    from dotenv import dotenv_values
-
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            values = dotenv_values(stream=file, interpolate=False)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(f"the file {path} given with --env-file cannot be read: {reason}") from None
-    return {name: value for name, value in values.items() if name.startswith("SECTIGO_") and value is not None}

@@ -28,10 +28,21 @@ class Interrupted(BaseException):
         self.signal = number
 
 
+class OrderStandsError(Exception):
+    """What was asked for after an order went wrong; the order itself was accepted."""
+
+    def __init__(self, cause: Exception, hint: str) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.hint = hint
+
+
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error, as the table in the documentation has it."""
     import sectigo_iot as lib
 
+    if isinstance(error, OrderStandsError):
+        return FAILED if isinstance(error.cause, OSError | lib.TargetExistsError) else NOT_READY
     if isinstance(error, lib.NotAuthorizedError) and error.action == "authenticate":
         return NOT_AUTHENTICATED
     table: tuple[tuple[type[Exception], int], ...] = (
@@ -59,6 +70,8 @@ def report(context: Context, error: Exception) -> None:
 def _words(error: Exception) -> tuple[str, str | None]:
     from sectigo_iot import SectigoError
 
+    if isinstance(error, OrderStandsError):
+        return _words(error.cause)[0], error.hint
     if isinstance(error, SectigoError | UsageError):
         return str(error), error.hint
     if isinstance(error, OSError):

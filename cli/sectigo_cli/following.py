@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import shlex
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_cli.exits import Interrupted
-from sectigo_cli.options import Parser, UsageError, seconds
+from sectigo_cli.exits import Interrupted, OrderStandsError
+from sectigo_cli.options import Parser, seconds
 from sectigo_cli.progress import downloading, waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sectigo_cli.context import Context
 
 DEFAULT_TIMEOUT = 900.0
@@ -39,41 +41,55 @@ def add_following_options(parser: Parser) -> None:
 
 def wait(context: Context, batch_id: int, timeout: float) -> None:
     """Wait for a batch, showing how it stands on a terminal; say on stderr how it ended."""
-    try:
-        with waiting(context, batch_id) as on_progress:
-            info = context.client.wait(batch_id, timeout=timeout, on_progress=on_progress)
-    except (KeyboardInterrupt, Interrupted):
-        context.note(f"no longer waiting; the order stands: `sectigo download -i {batch_id} --wait` goes on")
-        raise
+    with waiting(context, batch_id) as on_progress:
+        info = context.client.wait(batch_id, timeout=timeout, on_progress=on_progress)
     failed = f", {info.failed} failed" if info.failed else ""
     context.note(f"batch {batch_id} is ready: {info.success} issued{failed}")
 
 
-def folder_for(context: Context, path: str, *, make: bool = True) -> Path:
-    """Return the folder to write to, made if only its last component is missing. Raises UsageError otherwise."""
-    folder = Path(path)
-    if not folder.exists() and folder.parent.is_dir():
-        if make:
-            folder.mkdir(mode=0o700)
-            context.note(f"made the folder {folder}")
-        return folder
-    if not folder.is_dir():
-        what = "is no folder" if folder.exists() else f"is missing, and so is {folder.parent}"
-        raise UsageError(f"{folder} {what}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder} cannot be written to")
-    return folder
+@contextlib.contextmanager
+def left_off(context: Context, batch_id: int, folder: Path | None = None) -> Iterator[None]:
+    """Say, should the user interrupt the wait, how to go on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        context.note(f"no longer waiting; the order stands: `{_command(batch_id, folder)} --wait` goes on")
+        raise
 
 
 def follow(context: Context, args: argparse.Namespace, batch_id: int, folder: Path | None) -> None:
-    """Wait for an order and fetch it, as far as that was asked for. What it says goes to stderr."""
+    """Wait for an order and fetch it, as far as that was asked for. What it says goes to stderr.
+
+    Raises OrderStandsError for whatever goes wrong on the way, but for an order that itself came to nothing.
+    """
     if not args.wait and folder is None:
         return
-    wait(context, batch_id, args.timeout)
-    if folder is not None:
-        path = fetch(context, batch_id, folder, replace=False)
-        for line in told(path, batch_id):
-            context.say(line)
+    with left_off(context, batch_id, folder), _standing(batch_id, folder):
+        wait(context, batch_id, args.timeout)
+        if folder is not None:
+            path = fetch(context, batch_id, folder, replace=False)
+            for line in told(path, batch_id):
+                context.say(line)
+
+
+@contextlib.contextmanager
+def _standing(batch_id: int, folder: Path | None) -> Iterator[None]:
+    from sectigo_iot import BatchFailedError, SectigoError, TargetExistsError
+
+    command, stands = _command(batch_id, folder), f"the order stands as batch {batch_id}"
+    try:
+        yield
+    except (BatchFailedError, BrokenPipeError):
+        raise
+    except TargetExistsError as error:
+        raise OrderStandsError(error, f"{stands}: `{command} --force` replaces it") from error
+    except (SectigoError, OSError) as error:
+        raise OrderStandsError(error, f"{stands}: `{command} --wait` goes on") from error
+
+
+def _command(batch_id: int, folder: Path | None) -> str:
+    where = f" -o {shlex.quote(str(folder))}" if folder is not None else ""
+    return f"sectigo download -i {batch_id}{where}"
 
 
 def fetch(context: Context, batch_id: int, folder: Path, *, replace: bool) -> Path:
@@ -84,8 +100,7 @@ def fetch(context: Context, batch_id: int, folder: Path, *, replace: bool) -> Pa
         with downloading(context, batch_id) as on_progress:
             return context.client.download(batch_id, folder, replace=replace, on_progress=on_progress)
     except TargetExistsError as error:
-        command = f"sectigo download -i {batch_id} -o {shlex.quote(str(folder))} --force"
-        error.hint = f"`{command}` replaces it"
+        error.hint = f"`{_command(batch_id, folder)} --force` replaces it"
         raise
 
 

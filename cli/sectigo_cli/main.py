@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sectigo_cli.context import Context
 from sectigo_cli.exits import FAILED, Interrupted, exit_code, report
@@ -34,6 +34,7 @@ COMMANDS = {
     "serve": "run an emulator of the service on this machine",
     "validate": "check the configuration that is in force, and print it",
 }
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 ALIASES = {"profile": "profiles"}
 _ALL = f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them"
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What was paid for must be told; without stdout there is nowhere to tell it.
         return _without_stdout()
     context = Context()
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    previous = _catch()
     try:
         return _complete(list(sys.argv[1:] if argv is None else argv), context)
     except KeyboardInterrupt:
@@ -62,9 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         context.close()
         _drop_unwritten()
-        signal.signal(signal.SIGTERM, previous)
+        for heard, handler in previous.items():
+            signal.signal(heard, handler)
     # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
     return _die(number)
+
+
+def _catch() -> dict[signal.Signals, Any]:
+    """Let the signals that ask a process to end unwind it, but for one that is ignored, as under nohup."""
+    caught = [number for number in ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
+    return {number: signal.signal(number, _interrupt) for number in caught}
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
@@ -72,8 +80,12 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _heard(number: signal.Signals) -> signal.Signals:
-    """Let the same signal kill at once from now on: whoever presses Ctrl-C twice sees no traceback."""
+    """Let the same signal kill at once from now on: whoever presses Ctrl-C twice sees no traceback.
+
+    What it broke off printing is not printed to its end: nobody may ever read that.
+    """
     signal.signal(number, signal.SIG_DFL)
+    _discard(sys.stdout)
     return number
 
 
@@ -93,11 +105,21 @@ def _without_stdout() -> int:
 def _complete(argv: list[str], context: Context) -> int:
     """Run, and see to it that all that was printed has left: help leaves by SystemExit and flushes nothing."""
     try:
+        _check_text(argv)
         code = _run(argv, context)
     except SystemExit as done:
         code = int(done.code or 0)
     context.stdout.flush()
     return code
+
+
+def _check_text(argv: list[str]) -> None:
+    for position, word in enumerate(argv, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            # It may be a password, so it is not shown.
+            raise UsageError(f"argument {position} is not valid UTF-8") from None
 
 
 def _drop_unwritten() -> None:
@@ -106,7 +128,12 @@ def _drop_unwritten() -> None:
         try:
             stream.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(argv: list[str], context: Context) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from sectigo_cli.options import UsageError
@@ -33,6 +34,22 @@ def _checked(text: str) -> str:
         raise UsageError("the domain is empty", hint="name the host to certify, as in -d example.com")
     if not name.isascii():
         raise UsageError(f"{name!r} is not ASCII", hint="write the name in its ASCII form, which begins with xn--")
+    if name.endswith(".") and _NAME.fullmatch(name[:-1]):
+        raise UsageError(f"{name!r} is no domain name as it stands in a certificate", hint=f"write {name[:-1]}")
+    if _is_address(name):
+        raise UsageError(
+            f"{name!r} is an IP address: what is ordered here names hosts, by their domain names",
+            hint="name the host that has this address, as in -d example.com",
+        )
     if len(name) > LONGEST or not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no domain name", hint="no scheme, port, blanks or dot at the end; *. in front")
+        hint = "write the bare name, such as example.com or *.example.com: no https://, port, path or blanks"
+        raise UsageError(f"{name!r} is no domain name", hint=hint)
     return name
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

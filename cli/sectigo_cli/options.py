@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+LARGEST_ID = (1 << 63) - 1
+LONGEST = 1e9
+"""Seconds that one may ask to wait for."""
 
 
 class UsageError(Exception):
@@ -41,7 +47,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError, with the command that would explain."""
         command = self.prog.removeprefix("sectigo").strip()
-        raise UsageError(f"{command}: {message}" if command else message, hint=f"`{self.prog} --help` explains")
+        hint = f"{_about_dashes(message)}`{self.prog} --help` explains"
+        raise UsageError(f"{command}: {message}" if command else message, hint=hint)
+
+
+def _about_dashes(message: str) -> str:
+    """Return what helps where argparse took a value that begins with a dash for an option."""
+    found = re.match(r"argument (?:\S+/)?(-\S+): expected one argument", message)
+    if found is None:
+        return ""
+    equals = "=" if found[1].startswith("--") else ""
+    return f"a value that begins with a dash is written {found[1]}{equals}-abc; "
 
 
 _GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -100,8 +116,9 @@ def add_global_options(parser: Parser) -> None:
 
 def positive(text: str) -> int:
     """Read an id: a whole number above 0."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 63:
-        raise argparse.ArgumentTypeError(f"{text!r} is no id: a whole number above 0 is wanted")
+    # int() refuses what is longer than some thousand digits.
+    if not text.isascii() or not text.isdigit() or len(text) > 100 or not 0 < int(text) <= LARGEST_ID:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id: a whole number from 1 to {LARGEST_ID} is wanted")
     return int(text)
 
 
@@ -111,8 +128,8 @@ def seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    if not 0 <= value <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {LONGEST:.0f}")
     return value
 
 

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from sectigo_cli.exits import Interrupted
+from sectigo_cli.once import log_in_first, say_doubt
 from sectigo_cli.output import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from sectigo_cli.context import Context
     from sectigo_iot import Batch
 
 
-@contextlib.contextmanager
-def sending(context: Context, name: str) -> Iterator[None]:
-    """Say, should the user interrupt it, that the order may have been accepted all the same."""
+def order(context: Context, name: str, send: Callable[[], Batch]) -> Batch:
+    """Send an order once and print its batch at once; where that fails, say its id, or that nobody knows of it."""
+    log_in_first(context)
+    batch = None
     try:
-        yield
-    except (KeyboardInterrupt, Interrupted):
-        context.say(f"sectigo: error: interrupted while the order {name!r} was under way: nobody knows its outcome")
-        context.say("sectigo: hint: do not repeat it: it may exist and be paid for; look for it with `sectigo find`")
-        raise
-
-
-def print_batch(context: Context, batch: Batch) -> None:
-    """Print the order's batch at once; where nobody reads stdout any more, at least say its id."""
-    try:
+        batch = send()
         print_json(context, batch.document)
-    except OSError:
-        context.note(f"the order was accepted as batch {batch.batch_id}")
+    except BaseException as error:
+        if batch is not None:
+            context.note(f"the order was accepted as batch {batch.batch_id}")
+        else:
+            _doubt(context, error, name)
         raise
+    return batch
+
+
+def _doubt(context: Context, error: BaseException, name: str) -> None:
+    say_doubt(
+        context,
+        error,
+        f"interrupted while the order {name!r} was under way: nobody knows its outcome",
+        "do not repeat it: it may exist and be paid for; look for it with `sectigo find`",
+    )

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sectigo_cli.folders import check_writable
 from sectigo_cli.options import UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def _first_line(context: Context, path: str) -> str:
         return context.ask("PKCS#12 password: ", secret=True)
     try:
         if path == "-":
-            return context.stdin.readline(4096).rstrip("\r\n")
-        with Path(path).open(encoding="utf-8") as file:
+            return context.stdin.readline(4096).removeprefix("\ufeff").rstrip("\r\n")
+        with Path(path).open(encoding="utf-8-sig") as file:
             return file.readline(4096).rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -48,6 +49,15 @@ def check_password_out(path: str | None) -> None:
         raise UsageError(f"{path} exists already, and is left as it is", hint="name a new file with --password-out")
     if not Path(path).parent.is_dir():
         raise UsageError(f"the password cannot be written to {path}: there is no folder {Path(path).parent}")
+    check_writable(Path(path).parent)
+
+
+def check_heard(context: Context) -> None:
+    """Raise UsageError where a generated password would be told to nobody."""
+    if not context.heard:
+        raise UsageError(
+            "standard error is closed: nobody would be told the password", hint="use --password-out FILE"
+        )
 
 
 def generated_password(rules: Sequence[ProfileParameter] | None) -> str:

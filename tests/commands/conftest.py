@@ -13,10 +13,18 @@ from tests.commands.lying_service import LyingService
 from tests.conftest import settings_for
 
 
+class _WithProfile(Emulator):
+    """An emulator whose variables choose one of its two authorities, which both have balance."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**super().environ, "SECTIGO_PROFILE": "CipherTrace EE"}
+
+
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Emulator]:
     """An emulator for every test that can live with what others have ordered."""
-    with Emulator(balances={423: 10_000, 489: 10_000}) as service:
+    with _WithProfile(balances={423: 10_000, 489: 10_000}) as service:
         yield service
 
 

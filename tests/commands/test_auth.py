@@ -62,6 +62,36 @@ def test_auth_says_what_the_service_thinks(sectigo: Runner, liar: LyingService) 
     assert "account locked" in done.err or "token revoked" in done.err
 
 
+def test_a_session_that_is_not_kept_is_not_said_to_be(sectigo: Runner, liar: LyingService) -> None:
+    env = {**liar.environ, "XDG_CACHE_HOME": "/proc/none"}
+    for words in (("auth",), ("-p", PASSWORD, "auth"), ("auth", "--login")):
+        done = sectigo(*words, env=env)
+        assert (done.code, done.out) == (0, "user authenticated\n")
+        assert "the tokens cannot be kept" in done.err
+
+
+def test_the_end_of_the_input_is_no_answer(
+    sectigo: Runner, liar: LyingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(getpass, "getpass", end)
+    for words in (("licenses",), ("auth", "--login")):
+        for stdin in ("", f"{USERNAME}\n"):
+            done = sectigo(*words, env=no_login(liar), stdin=stdin, terminal=True)
+            assert (done.code, done.out) == (4, "")
+            assert "EOFError" not in done.err
+            assert "there is no terminal" not in done.err
+    assert liar.asked == []
+
+
+def test_looking_at_the_session_loads_nothing_that_sends(sectigo_process: Runner) -> None:
+    done = sectigo_process("auth", "--debug", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.code == 0
+    assert "requests" not in {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
+
+
 def test_a_password_that_is_given_is_tried(sectigo: Runner, liar: LyingService) -> None:
     assert sectigo("auth", env=liar.environ).code == 0
     assert sectigo("-p", "new", "auth", env=liar.environ).code == 0

@@ -74,3 +74,8 @@ def test_the_service_s_own_words(sectigo: Runner, liar: LyingService) -> None:
     liar.answers["GET /x"] = Answer(json.dumps({"message": "nope", "errorCode": 17}).encode(), 418)
     done = sectigo("call", "/x", env=liar.environ)
     assert done.err == "sectigo: error: /x failed with status 418: nope (error code 17)\n"
+
+
+def test_without_a_name_the_ids_are_not_asked_for(sectigo: Runner) -> None:
+    first, _ = sectigo("call").err.splitlines()
+    assert first == "sectigo: error: call: the following arguments are required: NAME|PATH"

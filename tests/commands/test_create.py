@@ -93,7 +93,7 @@ CHOSEN = {
         "",
     ),
     "a name with the suffix": (
-        [authority(1, 42, profileName="EE"), authority(2, 43, profileName="Other")],
+        [authority(1, 42, profileName="EE_#17"), authority(2, 43, profileName="EE_#18")],
         ("-P", "EE_#17"),
         1,
         "",
@@ -191,7 +191,7 @@ def test_every_fault_is_told_at_once_and_nothing_is_spent(
         "  pkcs12Password is refused by the profile: 8 to 64 printable ASCII characters",
         "  countryName 'us' is refused by the profile: two capital letters",
     ]
-    assert "`sectigo profiles -i ID --params`" in lines[7]
+    assert "`sectigo profiles -i 489 --params`" in lines[7]
     assert "short" not in done.err
 
 
@@ -269,12 +269,23 @@ NAMES = {
     "blank": (("-d", " "), "the domain is empty"),
     "empty": (("-d", ""), "the domain is empty"),
     "a blank among the others": (("-d", "example.com", "--dns", " "), "the domain is empty"),
-    "a scheme": (("-d", "https://example.com"), "no domain name"),
-    "a dot at the end": (("-d", "example.com."), "no domain name"),
+    "a scheme": (("-d", "https://example.com"), "hint: write the bare name, such as example.com"),
+    "a dot at the end": (("-d", "example.com."), "hint: write example.com\n"),
+    "an address": (("-d", "10.0.0.1"), "'10.0.0.1' is an IP address"),
+    "an address among the others": (("-d", "example.com", "--dns", "2001:db8::1"), "'2001:db8::1' is an IP address"),
+    "a common name among the parameters": (("-d", "example.com", "--param", "commonName=x"), "use -d and --dns"),
+    "DNS names among the parameters": (("-d", "example.com", "--param", "dNSName=x"), "use -d and --dns"),
+    "nowhere to write a password": (
+        ("-d", "example.com", "--password-out", "/proc/pw"),
+        "/proc cannot be written to",
+    ),
+    "nowhere to download to": (("-d", "example.com", "--download", "/proc"), "/proc cannot be written to"),
+    "nowhere to make a folder": (("-d", "example.com", "--download", "/proc/x"), "/proc"),
     "two in one": (("-d", "example.com,www.example.com"), "no domain name"),
     "a newline": (("-d", "example.com\nwww.example.com"), "no domain name"),
     "not ASCII": (("-d", "bücher.example.com"), "xn--"),
-    "bytes that are no text": (("-d", "\udcff.example.com"), "is not ASCII"),
+    "bytes that are no text": (("-d", "\udcff.example.com"), "argument 3 is not valid UTF-8"),
+    "bytes that are no text in a password": (("-d", "example.com", "-p", "\udcff"), "argument 5 is not valid UTF-8"),
     "a label of 64": (("-d", "a" * 64), "no domain name"),
     "more than a common name holds": (("-d", "a." * 30 + "example.com"), "add this one with --dns"),
     "a name given twice": (("-d", "example.com", "-c", "US", "--param", "countryName=DE"), "is given twice"),
@@ -337,9 +348,10 @@ def test_a_rule_that_no_password_keeps(sectigo: Runner, liar: LyingService) -> N
     assert CREATE not in liar.asked
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
 @pytest.mark.parametrize("where", ["file", "stdin"])
-def test_a_password_from_a_file(sectigo: Runner, liar: LyingService, here: Path, where: str) -> None:
-    Path("pw").write_bytes("gehéim nis\r\nsecond line\n".encode())
+def test_a_password_from_a_file(sectigo: Runner, liar: LyingService, here: Path, where: str, mark: str) -> None:
+    Path("pw").write_bytes(f"{mark}gehéim nis\r\nsecond line\n".encode())
     words = ("--password-file", "pw" if where == "file" else "-")
     done = sectigo("create", "-d", "example.com", *words, env=liar.environ, stdin=Path("pw").read_text())
     assert done.code == 0, done
@@ -486,3 +498,8 @@ def test_an_authority_without_balance_is_asked_for_by_id(sectigo: Runner, liar: 
     liar.answers[AUTHORITIES] = document([{**AUTHORITY, "balance": 0}])
     done = sectigo("create", "-a", "7", "-d", "example.com", "-p", "secrtpasswrd", env=liar.environ)
     assert done.code == 0, "the list's balance may be stale: the service decides"
+    note = "sectigo: the service's list shows no balance left for authority 7\n"
+    assert note in done.err
+    assert note in sectigo("create", "-a", "7", "-d", "example.com", "--dry-run", env=liar.environ).err
+    liar.answers[AUTHORITIES] = document([AUTHORITY])
+    assert note not in sectigo("create", "-a", "7", "-d", "example.com", env=liar.environ).err

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import pytest
 
 from tests.commands.conftest import names_in
 from tests.commands.lying_service import (
+    AUTH,
     BATCH,
     CREATE,
     HANG,
@@ -25,13 +29,20 @@ from tests.commands.lying_service import (
     waiting,
 )
 from tests.commands.signing_requests import request
+from tests.conftest import Runner
 
+UNCHECKED = (
+    "sectigo: the parameters are not checked before ordering: the service does not list them "
+    "(profileParameters failed with status 501)\n"
+)
 ROOT = Path(__file__).parent.parent.parent
 ENVIRON = {"PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT))), "PYTHONUNBUFFERED": ""}
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def start(*words: str, env: Mapping[str, str], stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+def start(
+    *words: str, env: Mapping[str, str], stdout: int = subprocess.PIPE, ignored: int | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sectigo_cli", *words],
         # Buffered as usual, whatever the environment of the tests says.
@@ -40,9 +51,14 @@ def start(*words: str, env: Mapping[str, str], stdout: int = subprocess.PIPE) ->
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        # A runner in the background has SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: _heed(ignored),
     )
+
+
+def _heed(ignored: int | None) -> None:
+    """Take signals as at a terminal: a runner in the background ignores some, and children inherit that."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
 
 
 def interrupt(
@@ -69,6 +85,112 @@ def test_in_mid_wait_it_dies_of_the_signal(liar: LyingService, number: signal.Si
     assert json.loads(out) == BATCH, "the batch is out before the first poll"
     assert "the order stands: `sectigo download -i 24 --wait` goes on" in err
     assert "nobody knows" not in err
+
+
+def test_in_mid_wait_the_folder_is_kept_in_mind(liar: LyingService, here: Path) -> None:
+    liar.answers.update(waiting(24))
+    liar.answers["GET /api/v1/batches/24/status"] = HANG
+    words = ("create", "-d", "example.com", "-p", "secrtpasswrd", "--download", "my certs")
+    for command in (words, ("download", "-i", "24", "--wait", "-o", "my certs")):
+        liar.hanging.clear()
+        _, _, err = interrupt(liar, signal.SIGINT, *command)
+        assert "the order stands: `sectigo download -i 24 -o 'my certs' --wait` goes on" in err
+        assert names_in() == []
+
+
+def test_under_nohup_a_hangup_is_ignored(liar: LyingService) -> None:
+    liar.answers["GET /api/v1/devices"] = HANG
+    with start("licenses", env=liar.environ, ignored=signal.SIGHUP) as process:
+        try:
+            assert liar.hanging.wait(15)
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_the_batch_is_printed_its_id_is_told(liar: LyingService, number: signal.Signals) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writer, b"x" * 4096):
+            """The pipe is filled."""
+    os.set_blocking(writer, True)
+    with start("create", "-d", "example.com", "-p", "secrtpasswrd", env=liar.environ, stdout=writer) as process:
+        os.close(writer)
+        try:
+            wait_until_it_prints(process.pid)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=5)
+        finally:
+            process.kill()
+    os.close(reader)
+    assert process.returncode == -number
+    assert err == f"{UNCHECKED}sectigo: the order was accepted as batch 24\n"
+
+
+def wait_until_it_prints(number: int) -> None:
+    """Wait until a process is in a call about descriptor 1: for the full pipe."""
+    end = time.monotonic() + 15
+    while Path(f"/proc/{number}/syscall").read_text().split()[1:2] != ["0x1"]:
+        assert time.monotonic() < end, "it never printed"
+        time.sleep(0.005)
+
+
+def test_in_mid_log_in_nothing_was_sent(liar: LyingService, here: Path) -> None:
+    Path("one.csr").write_bytes(request("one.example.com"))
+    liar.answers[AUTH] = HANG
+    for words in (
+        ("upload", "one.csr", "-p", "8"),
+        ("create", "-d", "example.com"),
+        ("revoke", "-p", "8", "-s", "AB"),
+    ):
+        liar.hanging.clear()
+        code, out, err = interrupt(liar, signal.SIGINT, *words)
+        assert (code, out) == (-signal.SIGINT, "")
+        assert "nobody knows" not in err
+        assert set(liar.asked) == {AUTH}
+
+
+@pytest.mark.parametrize("method", ["POST", "get"])
+def test_in_mid_call(liar: LyingService, method: str) -> None:
+    liar.answers[f"{method.upper()} /x"] = HANG
+    code, out, err = interrupt(liar, signal.SIGINT, "call", "/x", "--method", method)
+    assert (code, out) == (-signal.SIGINT, "")
+    assert ("the call was under way: nobody knows its outcome" in err) == (method == "POST")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("upload", "one.csr", "-p", "8"), ("revoke", "-p", "8", "-s", "AB", "--yes"), ("call", "/x", "--method", "PUT")],
+)
+def test_at_the_log_in_s_prompt_nothing_was_sent(
+    sectigo: Runner, liar: LyingService, here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    from sectigo_cli import main
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    Path("one.csr").write_bytes(request("one.example.com"))
+    monkeypatch.setattr(getpass, "getpass", interrupted)
+    monkeypatch.setattr(main, "_heard", lambda number: number)
+    monkeypatch.setattr(main, "_die", lambda number: 128 + number)
+    env = {**liar.environ, "SECTIGO_PASSWORD": "", "SECTIGO_ENVIRONMENT": "staging"}
+    done = sectigo(*words, env=env, terminal=True)
+    assert (done.code, done.out) == (130, "")
+    assert "nobody knows" not in done.err
+    assert liar.asked == []
+
+
+def test_a_session_that_is_there_is_used_as_it_is(sectigo: Runner, liar: LyingService, here: Path) -> None:
+    Path("one.csr").write_bytes(request("one.example.com"))
+    for _ in range(2):
+        assert sectigo("upload", "one.csr", "-p", "8", env=liar.environ).code == 0
+    assert liar.asked == [AUTH, UPLOAD, UPLOAD]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -168,6 +290,21 @@ def test_an_order_whose_password_cannot_be_told_is_not_sent(liar: LyingService, 
     subprocess.run(["sh", "-c", script, sys.executable], env=env, capture_output=True, timeout=30, check=False)
     assert "GET /api/v1/profiles/8/parameters" in liar.asked
     assert CREATE not in liar.asked
+
+
+def test_a_password_that_nobody_would_be_told_is_not_made(liar: LyingService, here: Path) -> None:
+    env = {**os.environ, **ENVIRON, **liar.environ}
+    script = 'exec "$0" -m sectigo_cli create -d example.com "$@" 2>&-'
+
+    def create(*words: str) -> int:
+        return subprocess.run(
+            ["sh", "-c", script, sys.executable, *words], env=env, stdout=subprocess.DEVNULL, timeout=30, check=False
+        ).returncode
+
+    assert (create(), liar.asked) == (2, [])
+    assert create("--password-out", "pw") == 0
+    assert create("-p", "secrtpasswrd") == 0
+    assert liar.asked.count(CREATE) == 2
 
 
 def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:

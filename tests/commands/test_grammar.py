@@ -123,7 +123,15 @@ USAGE_ERRORS = {
     "id x": (("download", "-i", "x"), "'x' is no id"),
     "id 1.5": (("profiles", "-i", "1.5"), "'1.5' is no id"),
     "id in other digits": (("profiles", "-i", "²"), "'²' is no id"),
-    "id without end": (("profiles", "-i", "9" * 40), "is no id"),
+    "id without end": (("profiles", "-i", "9" * 40), "is no id: a whole number from 1 to 9223372036854775807"),
+    "id of thousands of digits": (("profiles", "-i", "9" * 5000), "is no id"),
+    "call without a name": (("call",), "call: the following arguments are required: NAME|PATH"),
+    "a timeout beyond all": (
+        ("download", "-i", "1", "--timeout", "1e30"),
+        "'1e30' is no number of seconds from 0 to 1000000000",
+    ),
+    "an empty reason": (("revoke", "-p", "8", "-s", "AB", "-r", ""), "the reason is empty"),
+    "--env-file without a name": (("--env-file", "", "licenses"), "--env-file names no file"),
     "authority 0": (("create", "-d", "example.com", "-a", "0"), "'0' is no id"),
     "profile x": (("upload", "r.csr", "-p", "x"), "'x' is no id"),
     "a flag that is needed": (("download",), "download: the following arguments are required: -i/--id"),
@@ -180,6 +188,38 @@ def test_the_hint_of_an_unknown_reason_names_them_all(sectigo: Runner) -> None:
     done = sectigo("revoke", "-p", "8", "-s", "AB", "-r", "7")
     assert "keyCompromise (1)" in done.err
     assert "aACompromise (10)" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (("create", "-d", "example.com", "-p", "-abc"), "--password=-abc"),
+        (("--password", "-abc", "licenses"), "--password=-abc"),
+        (("create", "-d", "example.com", "--param", "-abc"), "--param=-abc"),
+    ],
+)
+def test_a_value_that_begins_with_a_dash(
+    sectigo: Runner, liar: LyingService, words: tuple[str, ...], written: str
+) -> None:
+    done = sectigo(*words, env=liar.environ)
+    assert done.code == 2
+    assert f"sectigo: hint: a value that begins with a dash is written {written}; " in done.err
+    done = sectigo("create", "-d", "example.com", "--password=-abc", env=liar.environ)
+    assert done.code == 0, done
+
+
+def test_help_of_call_lists_the_names(sectigo: Runner) -> None:
+    from sectigo_iot import ENDPOINTS
+
+    told = sectigo("call", "--help").out.partition("the calls by name:")[2]
+    words = told.replace(",", " ").split()
+    assert [word for word in words if word != "ID"] == list(ENDPOINTS)
+    assert words[words.index("batchDetail") + 1] == "ID"
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_help_of_revoke_says_when_it_asks(sectigo: Runner) -> None:
+    assert "off a terminal nothing is asked" in " ".join(sectigo("revoke", "--help").out.split())
 
 
 # Where a flag may stand: each line asks the liar for the same.
@@ -263,6 +303,44 @@ def test_env_file_and_the_env_in_this_folder(sectigo: Runner, shared: Emulator, 
     assert sectigo("--env-file", ".env", "validate").code == 0, "only SECTIGO_ names are taken from the file"
     Path(".env").write_text("OTHER_SECTIGO_NAME=1\n# SECTIGO_X is not here\n")
     assert sectigo("licenses", env=shared.environ).err == ""
+
+
+BAD_LINES = {
+    "no name": ("SECTIGO_USERNAME=jane\n\n=x\n", 3),
+    "a quote without its other": ("# first\nSECTIGO_PASSWORD='hush\n", 2),
+    "words": ("SECTIGO_USERNAME=jane\nSECTIGO_PASSWORD hush\n", 2),
+    "a name alone": ("\n\n  SECTIGO_PASSWORD\n", 3),
+}
+
+
+@pytest.mark.parametrize(("content", "line"), BAD_LINES.values(), ids=BAD_LINES)
+def test_a_line_of_the_env_file_that_cannot_be_read(
+    sectigo: Runner, liar: LyingService, here: Path, content: str, line: int
+) -> None:
+    Path("x").write_text(content)
+    done = sectigo("--env-file", "x", "licenses", env=liar.environ)
+    assert (done.code, done.out) == (2, "")
+    first, hint = done.err.splitlines()
+    assert first == f"sectigo: error: --env-file x: line {line} cannot be read"
+    assert hint.startswith("sectigo: hint: write NAME=value")
+    assert liar.asked == [], "the environment's credentials are not taken in its place"
+
+
+def test_what_is_odd_about_an_env_file_is_said(sectigo: Runner, liar: LyingService, here: Path) -> None:
+    liar.answers["GET /api/v1/devices"] = document({"ordered": 1, "issued": 0})
+    Path("x").write_text("\ufeffSECTIGO_PROFILE=42\nexport SECTIGO_PASWORD='a b'\n")
+    done = sectigo("--env-file", "x", "licenses", env=liar.environ)
+    assert done.err == "sectigo: --env-file x: there is no setting SECTIGO_PASWORD, which is ignored\n"
+    Path("x").write_text("USERNAME=jane\n")
+    done = sectigo("--env-file", "x", "licenses", env=liar.environ)
+    assert (done.code, done.err) == (0, "sectigo: --env-file x names no SECTIGO_ variable\n")
+
+
+def test_an_env_file_without_end(sectigo: Runner, liar: LyingService) -> None:
+    done = sectigo("--env-file", "/dev/zero", "licenses", env=liar.environ)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "sectigo: error: the file /dev/zero given with --env-file is larger than 1 MiB\n"
+    assert liar.asked == []
 
 
 def test_env_file_that_is_no_text(sectigo: Runner, here: Path) -> None:

@@ -25,7 +25,6 @@ REASONS = {
     "cessationOfOperation": 5,
     "4": 4,
     "10": 10,
-    "": 0,
 }
 FOUND = document(
     {"totalCount": 1, "items": [{"commonName": "example.com", "serialNumber": "ABCD", "status": "ISSUED"}]}

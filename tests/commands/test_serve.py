@@ -39,7 +39,7 @@ def serving(*words: str, env: Mapping[str, str]) -> Iterator[tuple[subprocess.Po
         try:
             assert process.stdout is not None
             told = {}
-            last = "SECTIGO_ENVIRONMENT" if "manual" in words else "SECTIGO_PROFILE"
+            last = "SECTIGO_ENVIRONMENT"
             while last not in told:
                 name, _, value = process.stdout.readline().removeprefix("export ").rstrip("\n").partition("=")
                 told[name] = shlex.split(value)[0]
@@ -56,7 +56,6 @@ def test_a_real_process(sectigo: Runner, number: signal.Signals) -> None:
             "SECTIGO_PASSWORD",
             "SECTIGO_ENDPOINT",
             "SECTIGO_ENVIRONMENT",
-            "SECTIGO_PROFILE",
         ]
         done = sectigo("create", "-d", "example.com", "-p", "secrtpasswrd", "--wait", env=told)
         assert done.code == 0, done
@@ -87,7 +86,8 @@ def test_a_password_that_was_chosen_is_named_and_not_shown(sectigo: Runner) -> N
 def test_a_port_that_is_taken(sectigo: Runner, shared: Emulator) -> None:
     address = shared.url.removeprefix("http://")
     done = sectigo("serve", "-a", address)
-    assert done == (1, "", f"sectigo: error: {address}: Address already in use\n")
+    hint = "sectigo: hint: `--addr :0` takes a free port\n"
+    assert done == (1, "", f"sectigo: error: {address}: Address already in use\n{hint}")
     assert sectigo("serve", env={"SIAS_BIND_ADDR": address}) == done
 
 
@@ -128,7 +128,7 @@ def test_wrong_settings(sectigo: Runner, here: Path, words: tuple[str, ...], env
 
 def test_a_ca_that_is_missing(sectigo: Runner, here: Path) -> None:
     done = sectigo("serve", "-a", ":0", "--ca", "none.pem")
-    assert (done.code, done.out, done.err) == (1, "", "sectigo: error: none.pem: No such file or directory\n")
+    assert (done.code, done.out, done.err) == (2, "", "sectigo: error: serve: none.pem: No such file or directory\n")
 
 
 def test_the_extra_is_missing() -> None:

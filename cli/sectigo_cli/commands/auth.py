@@ -11,7 +11,7 @@ from sectigo_cli.options import Parser
 from sectigo_cli.output import print_line
 
 if TYPE_CHECKING:
-    from sectigo_iot import TokenPair
+    from sectigo_iot import Credentials, TokenPair
 
 
 def configure(parser: Parser) -> None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, context: Context) -> None:
         _logout(context)
     else:
         _authenticate(context)
-        print_line(context, "user authenticated and credentials cached")
+        _say_authenticated(context)
 
 
 def _authenticate(context: Context) -> None:
@@ -53,9 +53,18 @@ def _authenticate(context: Context) -> None:
         context.note(f"the session is accepted, although the service answers: {error}")
 
 
-def _known_user(context: Context) -> tuple[str, TokenPair | None] | None:
-    """Return the user and the tokens kept, without asking anybody for anything."""
-    from sectigo_iot import FileTokenStore, NoCredentialsError, login_of
+def _say_authenticated(context: Context) -> None:
+    """Say that the session is kept only if it is: the cache may be on a disk that is full or cannot be written to."""
+    session = context.client.creds
+    tokens = session.tokens
+    session.load()
+    kept = " and credentials cached" if session.tokens == tokens else ""
+    print_line(context, f"user authenticated{kept}")
+
+
+def _kept_session(context: Context) -> Credentials | None:
+    """Return the user and the tokens kept, without asking anybody for anything, and without what sends requests."""
+    from sectigo_iot import Credentials, FileTokenStore, NoCredentialsError, login_of
 
     settings = context.settings
     settings.validate()
@@ -65,22 +74,22 @@ def _known_user(context: Context) -> tuple[str, TokenPair | None] | None:
         username = login_of(settings, store).username()
     except NoCredentialsError:
         return None
-    return username, store.load(settings.endpoint, username)
+    session = Credentials(settings.endpoint, username, settings.password, None, store, time.time)
+    session.load()
+    return session
 
 
 def _cache(context: Context) -> None:
-    from sectigo_iot import FileTokenStore
-
-    known = _known_user(context)
-    path = FileTokenStore().path(context.settings.endpoint, known[0]) if known else None
+    known = _kept_session(context)
+    path = known.cache_file if known else None
     print_line(context, str(path) if path is not None and path.is_file() else "no credentials cache file exists")
 
 
 def _debug(context: Context) -> None:
-    known = _known_user(context)
-    username, tokens = known or (None, None)
+    known = _kept_session(context)
+    tokens = known.tokens if known else None
     print_line(context, _state(tokens))
-    context.say(f"user: {username or 'none'}\nendpoint: {context.settings.endpoint}")
+    context.say(f"user: {known.username if known else 'none'}\nendpoint: {context.settings.endpoint}")
     if tokens is not None:
         context.say(f"access token: {_left(tokens.valid_until)}\nrefresh token: {_left(tokens.current_until)}")
 
@@ -111,7 +120,7 @@ def _login(context: Context) -> None:
     username, password = _asked_login(context)
     settings.username, settings.password = username, password
     context.client.authenticate()
-    print_line(context, "user authenticated and credentials cached")
+    _say_authenticated(context)
     remember_login(settings.endpoint, username, password)
     context.note(f"the password of {username} is kept in the keyring")
 
@@ -126,17 +135,19 @@ def _asked_login(context: Context) -> tuple[str, str]:
         if settings.sources.get("password") != "argument":
             password = context.ask(f"Sectigo password for {username}: ", secret=True)
     if not username or not password:
-        raise NoCredentialsError("there is no terminal to ask for user name and password")
+        asked = "no answer to" if context.interactive else "there is no terminal to ask for"
+        raise NoCredentialsError(f"{asked} user name and password")
     return username, password
 
 
 def _logout(context: Context) -> None:
-    from sectigo_iot import FileTokenStore, forget_login
+    from sectigo_iot import forget_login
 
-    known = _known_user(context)
-    if known is None:
+    known = _kept_session(context)
+    if known is None or known.username is None:
         context.note(f"nobody is logged in at {context.settings.endpoint}")
         return
-    FileTokenStore().delete(context.settings.endpoint, known[0])
-    forget_login(context.settings.endpoint, known[0])
-    context.note(f"forgot session and password of {known[0]} at {context.settings.endpoint}")
+    context.settings.username = known.username
+    context.client.forget_tokens()
+    forget_login(context.settings.endpoint, known.username)
+    context.note(f"forgot session and password of {known.username} at {context.settings.endpoint}")

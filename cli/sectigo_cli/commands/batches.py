@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sectigo_cli.context import Context
-from sectigo_cli.following import add_wait_options, wait
+from sectigo_cli.following import add_wait_options, left_off, wait
 from sectigo_cli.options import Parser, UsageError, positive
 from sectigo_cli.output import print_json, print_line
 
@@ -27,7 +27,8 @@ def run(args: argparse.Namespace, context: Context) -> None:
         _list(context)
         return
     if args.wait:
-        wait(context, args.id, args.timeout)
+        with left_off(context, args.id):
+            wait(context, args.id, args.timeout)
     if args.info:
         print_json(context, context.client.processing_info(args.id).document)
     elif args.status:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import textwrap
 from pathlib import Path
 
 from sectigo_cli.context import Context
+from sectigo_cli.once import under_way
 from sectigo_cli.options import Parser, UsageError
 from sectigo_cli.output import print_json, print_line
 
@@ -14,15 +17,26 @@ from sectigo_cli.output import print_json, print_line
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
     parser.add_argument("call", metavar="NAME|PATH", help="the call's name, such as generators, or a path")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="the ids in its path, in order")
+    parser.add_argument("ids", nargs="*", default=[], metavar="ID", help="the ids in its path, in order")
     parser.add_argument("--method", default="GET", metavar="METHOD", help="the HTTP method (default GET)")
     parser.add_argument("--data", metavar="JSON|@FILE", help="the body: JSON, or a file's content as it is")
+    parser.epilog = f"the calls by name:\n{_names()}"
+
+
+def _names() -> str:
+    from sectigo_iot import ENDPOINTS
+
+    # A name stays on one line with its ids.
+    names = (f"{name}{'~ID' * endpoint.ids}" for name, endpoint in ENDPOINTS.items())
+    lines = textwrap.fill(", ".join(names), 78, break_on_hyphens=False)
+    return textwrap.indent(lines, "  ").replace("~", " ")
 
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Send it, and print the answer: JSON indented, anything else as it came."""
     data = _body(args.data, context) if args.data is not None else None
-    reply = context.client.raw(args.call, *args.ids, method=args.method, data=data)
+    with _sending(context, args.method):
+        reply = context.client.raw(args.call, *args.ids, method=args.method, data=data)
     if not reply.body:
         context.note(f"the service answered {reply.status}, with nothing in it")
     elif reply.media_type == "application/json" or reply.body[:1] in (b"{", b"["):
@@ -31,6 +45,13 @@ def run(args: argparse.Namespace, context: Context) -> None:
         print_line(context, reply.text)
     else:
         _write(context, reply.body)
+
+
+def _sending(context: Context, method: str) -> contextlib.AbstractContextManager[None]:
+    if method.upper() in ("GET", "HEAD"):
+        return contextlib.nullcontext()
+    doubt = "interrupted while the call was under way: nobody knows its outcome"
+    return under_way(context, doubt, "find out what became of it before you repeat it")
 
 
 def _body(data: str, context: Context) -> bytes:

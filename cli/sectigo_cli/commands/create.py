@@ -9,13 +9,15 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.following import add_following_options, folder_for, follow
+from sectigo_cli.folders import folder_for
+from sectigo_cli.following import add_following_options, follow
 from sectigo_cli.names import dns_names
 from sectigo_cli.options import Parser, UsageError, parameter, positive
-from sectigo_cli.ordered import print_batch, sending
+from sectigo_cli.ordered import order
 from sectigo_cli.output import print_json
 from sectigo_cli.pkcs12_passwords import (
     PASSWORD,
+    check_heard,
     check_password_out,
     generated_password,
     given_password,
@@ -23,8 +25,9 @@ from sectigo_cli.pkcs12_passwords import (
 )
 
 if TYPE_CHECKING:
-    from sectigo_iot import Authority, Batch, ProfileParameter
+    from sectigo_iot import Authority, ProfileParameter
 
+NAMES = ("commonName", "dNSName")
 SUBJECT = {
     "organization": "organizationName",
     "locality": "localityName",
@@ -71,20 +74,20 @@ def run(args: argparse.Namespace, context: Context) -> None:
     asked = _asked(args)
     check_password_out(args.password_out)
     given = given_password(context, args.pkcs12_password, args.password_file)
-    folder = folder_for(context, args.download, make=not args.dry_run) if args.download is not None else None
-    authority = _authority(args, context)
-    rules = _rules(context, authority)
-    password = given if given is not None else generated_password(rules)
     if given is not None:
         asked[PASSWORD] = given
-    params = _params(rules, names, asked, password)
-    if args.dry_run:
-        _show(context, authority, name, params)
-        return
-    with keeping(context, None if given is not None else params.get(PASSWORD), args.password_out):
-        batch = _order(context, authority, name, params)
-    print_batch(context, batch)
-    follow(context, args, batch.batch_id, folder)
+    elif args.password_out is None and not args.dry_run:
+        check_heard(context)
+    with folder_for(context, args.download, make=not args.dry_run) as folder:
+        authority = _authority(args, context)
+        params = _params(context, authority, names, asked)
+        if args.dry_run:
+            _show(context, authority, name, params)
+            return
+        generated = params.get(PASSWORD) if given is None else None
+        with keeping(context, generated, args.password_out):
+            batch = order(context, name, lambda: context.client.create_single_cert_batch(authority.id, name, params))
+        follow(context, args, batch.batch_id, folder)
 
 
 def _batch_name(given: str | None, domain: str) -> str:
@@ -102,6 +105,8 @@ def _asked(args: argparse.Namespace) -> dict[str, str]:
     for name, value in args.param:
         if name == PASSWORD:
             raise UsageError(f"create: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
+        if name in NAMES:
+            raise UsageError(f"create: --param {name}=… would contradict the names", hint="use -d and --dns")
         if name in asked:
             raise UsageError(f"create: {name} is given twice")
         asked[name] = value
@@ -119,7 +124,10 @@ def _authority(args: argparse.Namespace, context: Context) -> Authority:
     )
     if choice.note:
         context.note(choice.note)
-    return choice.authority
+    authority = choice.authority
+    if authority.balance is not None and authority.balance <= 0:
+        context.note(f"the service's list shows no balance left for authority {authority.id}")
+    return authority
 
 
 def _rules(context: Context, authority: Authority) -> tuple[ProfileParameter, ...] | None:
@@ -136,18 +144,19 @@ def _rules(context: Context, authority: Authority) -> tuple[ProfileParameter, ..
     return rules or None
 
 
-def _params(
-    rules: tuple[ProfileParameter, ...] | None, names: list[str], asked: dict[str, str], password: str
-) -> dict[str, str]:
+def _params(context: Context, authority: Authority, names: list[str], asked: dict[str, str]) -> dict[str, str]:
     """Return the parameters to send. Raises InvalidInputError with every fault that the profile's rules find."""
     from sectigo_iot import InvalidInputError, check_params, order_params
 
+    rules = _rules(context, authority)
+    password = asked[PASSWORD] if PASSWORD in asked else generated_password(rules)
     derived = {"commonName": names[0], "dNSName": "\n".join(names), PASSWORD: password}
     params = order_params(rules, derived, asked)
     faults = check_params(rules, params) if rules is not None else ()
     if faults:
         message = faults[0] if len(faults) == 1 else f"{len(faults)} parameters are wrong, nothing was ordered:"
-        raise InvalidInputError(message, faults=faults, hint="`sectigo profiles -i ID --params` lists the rules")
+        hint = f"`sectigo profiles -i {authority.profile_id} --params` lists the rules"
+        raise InvalidInputError(message, faults=faults, hint=hint)
     return params
 
 
@@ -155,8 +164,3 @@ def _show(context: Context, authority: Authority, name: str, params: dict[str, s
     shown = {key: "[redacted]" if key == PASSWORD else value for key, value in params.items()}
     print_json(context, {"authorityId": authority.id, "batchName": name, "profileParams": shown})
     context.note("nothing was ordered (--dry-run)")
-
-
-def _order(context: Context, authority: Authority, name: str, params: dict[str, str]) -> Batch:
-    with sending(context, name):
-        return context.client.create_single_cert_batch(authority.id, name, params)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from sectigo_cli.context import Context
-from sectigo_cli.following import add_wait_options, fetch, folder_for, told, wait
+from sectigo_cli.folders import folder_for
+from sectigo_cli.following import add_wait_options, fetch, left_off, told, wait
 from sectigo_cli.options import Parser, positive
 from sectigo_cli.output import print_line
 
@@ -20,9 +22,11 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Fetch the ZIP, and say where it is and how to open it."""
-    folder = folder_for(context, args.outdir)
-    if args.wait:
-        wait(context, args.id, args.timeout)
-    path = fetch(context, args.id, folder, replace=args.force)
+    with folder_for(context, args.outdir) as folder:
+        assert folder is not None
+        if args.wait:
+            with left_off(context, args.id, folder if folder != Path() else None):
+                wait(context, args.id, args.timeout)
+        path = fetch(context, args.id, folder, replace=args.force)
     for line in told(path, args.id):
         print_line(context, line)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.exits import FAILED, Interrupted
-from sectigo_cli.options import Parser, checked, positive
+from sectigo_cli.exits import FAILED
+from sectigo_cli.once import log_in_first, under_way
+from sectigo_cli.options import Parser, UsageError, checked, positive
 from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sectigo_iot import CRLReason
 
 
@@ -31,12 +29,14 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "-s", "--serial-number", type=checked(_serial), required=True, metavar="HEX", help="its serial number, in hex"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask; off a terminal nothing is asked anyway")
 
 
 def _reason(text: str) -> CRLReason:
     from sectigo_iot import revoke_reason_code
 
+    if not text.strip():
+        raise UsageError("revoke: the reason is empty", hint="leave -r out to give none, which is unspecified")
     return revoke_reason_code(text)
 
 
@@ -54,20 +54,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
         if not context.confirm(f"Revoke {args.serial_number} for {args.reason.name}? This cannot be undone."):
             context.note("nothing was revoked")
             return FAILED
-    with _sending(context, args.serial_number):
+    log_in_first(context)
+    doubt = f"interrupted: nobody knows whether {args.serial_number} was revoked"
+    with under_way(context, doubt, f"`sectigo find -s {args.serial_number}` tells"):
         context.client.revoke_certificate(profile, args.reason, args.serial_number)
     context.note(f"revoked {args.serial_number} ({args.reason.name})")
     return 0
-
-
-@contextlib.contextmanager
-def _sending(context: Context, serial: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted):
-        context.say(f"sectigo: error: interrupted: nobody knows whether {serial} was revoked")
-        context.say(f"sectigo: hint: `sectigo find -s {serial}` tells")
-        raise
 
 
 def _show(context: Context, serial: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,20 @@ def run(args: argparse.Namespace, context: Context) -> None:
     except ValueError as error:
         raise UsageError(f"serve: {error}") from None
     except OSError as error:
-        raise OSError(error.errno, error.strerror, error.filename or f"{settings.host}:{settings.port}") from None
+        raise _told(error, settings) from None
     context.note("the emulator has ended")
+
+
+def _told(error: OSError, settings: EmulatorSettings) -> Exception:
+    """Return what a user can do something about: the CA's file, or the address."""
+    from sectigo_iot import SectigoError
+
+    if error.filename is not None and settings.ca_path is not None:
+        return UsageError(f"serve: {error.filename}: {error.strerror}")
+    address = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return SectigoError(f"{address}: {error.strerror}", hint="`--addr :0` takes a free port")
+    return OSError(error.errno, error.strerror, error.filename or address)
 
 
 def _settings(args: argparse.Namespace, context: Context) -> EmulatorSettings:

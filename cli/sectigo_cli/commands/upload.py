@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.following import add_following_options, folder_for, follow
+from sectigo_cli.folders import folder_for
+from sectigo_cli.following import add_following_options, follow
 from sectigo_cli.options import Parser, UsageError, positive
-from sectigo_cli.ordered import print_batch, sending
+from sectigo_cli.ordered import order
 from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
@@ -26,13 +27,11 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace, context: Context) -> None:
     """Check every request, send all as one batch, print the batch."""
     name, data, count = _gather(args.files)
-    folder = folder_for(context, args.download) if args.download is not None else None
-    profile = profile_id(context, args.profile_id)
-    context.note(f"ordering {count} certificate{'s' * (count != 1)} of profile {profile}")
-    with sending(context, name):
-        batch = context.client.upload_csr_batch(profile, name, data)
-    print_batch(context, batch)
-    follow(context, args, batch.batch_id, folder)
+    with folder_for(context, args.download) as folder:
+        profile = profile_id(context, args.profile_id)
+        context.note(f"ordering {count} certificate{'s' * (count != 1)} of profile {profile}")
+        batch = order(context, name, lambda: context.client.upload_csr_batch(profile, name, data))
+        follow(context, args, batch.batch_id, folder)
 
 
 def _gather(paths: list[str]) -> tuple[str, bytes, int]:
