@@ -21,10 +21,11 @@ from cryptography.x509.oid import NameOID
 
 from sectigo_iot.errors import BundleError, InvalidInputError
 from sectigo_iot.pki.bundle import Limits, read_entries
-from sectigo_iot.pki.chain import dns_names, is_authority, is_self_signed, order_chain, verify_path
+from sectigo_iot.pki.chain import dns_names, is_authority, is_self_signed, order_chain
 from sectigo_iot.pki.pem import Block, read_blocks
 from sectigo_iot.pki.pkcs12 import open_pkcs12
 from sectigo_iot.pki.serial import serial_text
+from sectigo_iot.pki.verification import verify_path
 
 _PKCS12_SUFFIXES = (".p12", ".pfx")
 _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c")
@@ -37,12 +38,15 @@ class IssuedCertificate:
 
     `name` is that of its entry without folder and suffix. `chain` leads from the issuing CA towards the root, as far
     as the bundle goes, and does not hold the leaf. `private_key` is None where the request came from elsewhere.
+    `others` are the CA certificates of the bundle that the chain did without, such as the other side of a
+    cross-certification: `verify` may go by way of them.
     """
 
     name: str
     leaf: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     private_key: PrivateKeyTypes | None = field(default=None, repr=False, compare=False)
+    others: tuple[x509.Certificate, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def common_name(self) -> str:
@@ -98,27 +102,29 @@ class IssuedCertificate:
         return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, _encryption(password))
 
     def verify(self, root: bytes | None = None, name: str | None = None, at: datetime | None = None) -> None:
-        """Prove the chain at the time `at` (aware; now, if None), and that the leaf is for the DNS name `name`.
+        """Prove the leaf at the time `at` (aware; now, if None), and that it is for the DNS name `name`.
 
-        `root` holds the trusted roots as PEM. Without it the chain's own last, self-signed certificate is taken: then
-        it is proven that the bundle is consistent and in date, and not that anyone trusts it. Revocation is not
-        looked at. Raises `BundleError` that says which certificate fails and why, `InvalidInputError` for a time
-        without zone or a root that cannot be read.
+        `root` holds the trusted roots as PEM. Without it the bundle's own self-signed certificates are the anchors:
+        then it is proven that the bundle is consistent and in date, and nothing about who made it, since anyone can
+        make a root of any name. With `name` the path must be good for TLS servers, without it for TLS clients or
+        servers. `sectigo_iot.pki.verification.verify_path` says what is checked; revocation is not. Raises
+        `BundleError` that says which certificate fails and why, `InvalidInputError` for a time without zone or a
+        root that cannot be read.
         """
         moment = datetime.now(UTC) if at is None else at
         if moment.tzinfo is None:
             raise InvalidInputError("the time to verify at has no time zone")
-        roots = self._own_root() if root is None else _load_roots(root)
-        verify_path(self.leaf, self.chain, roots, at=moment, name=name)
+        roots = self._own_roots() if root is None else _load_roots(root)
+        verify_path(self.leaf, (*self.chain, *self.others), roots, at=moment, name=name)
 
-    def _own_root(self) -> list[x509.Certificate]:
-        last = (self.leaf, *self.chain)[-1]
-        if not is_self_signed(last):
+    def _own_roots(self) -> list[x509.Certificate]:
+        roots = [one for one in (self.leaf, *self.chain, *self.others) if is_self_signed(one)]
+        if not roots:
             raise BundleError(
                 f"the chain of {self.name!r} does not reach a root",
                 hint="give the root certificate to verify against",
             )
-        return [last]
+        return roots
 
 
 def open_bundle(
@@ -156,8 +162,8 @@ def _from_pkcs12(
         opened = open_pkcs12(content, password)
     except BundleError as fault:
         raise BundleError(f"{name}: {fault.message}") from None
-    chain = order_chain(opened.leaf, (*opened.chain, *authorities))
-    return IssuedCertificate(PurePosixPath(name).stem, opened.leaf, chain, opened.key)
+    known = (*opened.chain, *opened.others, *authorities)
+    return _issued(PurePosixPath(name).stem, opened.leaf, known, opened.key)
 
 
 def _from_certificates(
@@ -167,7 +173,15 @@ def _from_certificates(
     leaves = [certificate for certificate in certificates if not is_authority(certificate)]
     for number, leaf in enumerate(leaves, 1):
         own = stem if len(leaves) == 1 else f"{stem}-{number}"
-        yield IssuedCertificate(own, leaf, order_chain(leaf, (*certificates, *authorities)))
+        yield _issued(own, leaf, tuple(authorities), None)
+
+
+def _issued(
+    name: str, leaf: x509.Certificate, known: tuple[x509.Certificate, ...], key: PrivateKeyTypes | None
+) -> IssuedCertificate:
+    chain = order_chain(leaf, known)
+    others = [one for one in dict.fromkeys(known) if one not in (leaf, *chain) and is_authority(one)]
+    return IssuedCertificate(name, leaf, chain, key, tuple(others))
 
 
 def _certificates(name: str, content: bytes) -> list[x509.Certificate]:

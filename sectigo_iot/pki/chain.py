@@ -1,46 +1,89 @@
-"""Certification paths (RFC 5280, section 6): putting certificates in order, and proving what the order says."""
+"""Certification paths: putting certificates in order, and what the parts of a path say of themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from sectigo_iot.errors import BundleError
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-_WEAK_HASHES = ("md5", "sha1")
-# Critical extensions that are acted upon here, or that do not bear on whether the path holds.
-_UNDERSTOOD = (
-    ExtensionOID.BASIC_CONSTRAINTS,
-    ExtensionOID.KEY_USAGE,
-    ExtensionOID.EXTENDED_KEY_USAGE,
-    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-    ExtensionOID.CERTIFICATE_POLICIES,
-)
+_LONGEST = 10
+WEAK_SIGNATURES = {
+    SignatureAlgorithmOID.RSA_WITH_MD5: "MD5",
+    SignatureAlgorithmOID.RSA_WITH_SHA1: "SHA1",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA1: "SHA1",
+}
 
 
-def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def order_chain(
+    leaf: x509.Certificate, others: Iterable[x509.Certificate], at: datetime | None = None
+) -> tuple[x509.Certificate, ...]:
     """The issuers of `leaf` among `others`, each one the issuer of the one before, as far as they go.
 
-    The order is derived from names and signatures. What does not belong to the path is left out.
+    The order is derived from names and signatures. Where several certificates fit, a way that ends at a self-signed
+    one is taken before one that does not, a way valid at the time `at` (aware; now, if None) before one that is not,
+    and at each step what is valid longest, the self-signed last. What does not belong to that way is left out, and
+    what follows the tenth certificate.
     """
-    remaining = [other for other in others if other != leaf]
-    path: list[x509.Certificate] = []
-    current = leaf
-    while not is_self_signed(current):
-        issuer = next((other for other in remaining if is_issued_by(current, other)), None)
+    moment = datetime.now(UTC) if at is None else at
+    return find_path(leaf, others, is_self_signed, moment)[1:]
+
+
+def find_path(
+    leaf: x509.Certificate,
+    others: Iterable[x509.Certificate],
+    is_end: Callable[[x509.Certificate], bool],
+    at: datetime,
+) -> tuple[x509.Certificate, ...]:
+    """The best way from `leaf` by its issuers to one that `is_end`; or as far as the best issuers lead."""
+    pool = sorted(dict.fromkeys(others), key=lambda one: _preference(one, at))
+    valid = [one for one in pool if is_valid(one, at)]
+    return _search((leaf,), valid, is_end, set()) or _search((leaf,), pool, is_end, set()) or _as_far_as(leaf, pool)
+
+
+def _preference(certificate: x509.Certificate, at: datetime) -> tuple[bool, bool, float]:
+    longest = -certificate.not_valid_after_utc.timestamp()
+    return not is_valid(certificate, at), is_self_signed(certificate), longest
+
+
+def _search(
+    path: tuple[x509.Certificate, ...],
+    pool: Sequence[x509.Certificate],
+    is_end: Callable[[x509.Certificate], bool],
+    seen: set[x509.Certificate],
+) -> tuple[x509.Certificate, ...]:
+    if is_end(path[-1]):
+        return path
+    # What led nowhere once leads nowhere again: without this, crossed certificates cost exponential time.
+    seen.add(path[-1])
+    if len(path) < _LONGEST:
+        for issuer in pool:
+            if issuer not in seen and is_issued_by(path[-1], issuer):
+                found = _search((*path, issuer), pool, is_end, seen)
+                if found:
+                    return found
+    return ()
+
+
+def _as_far_as(leaf: x509.Certificate, pool: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    path = [leaf]
+    while len(path) < _LONGEST:
+        issuer = next((one for one in pool if one not in path and is_issued_by(path[-1], one)), None)
         if issuer is None:
             break
-        remaining = [other for other in remaining if other != issuer]
         path.append(issuer)
-        current = issuer
     return tuple(path)
+
+
+def is_valid(certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether the validity includes the time `at` (aware)."""
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -55,8 +98,13 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether the certificate is its own issuer."""
-    return is_issued_by(certificate, certificate)
+    """Whether the certificate is its own issuer.
+
+    The names alone tell where the signature is by MD5 or SHA-1, as on old roots, for that is not checked any more.
+    """
+    if certificate.issuer != certificate.subject:
+        return False
+    return certificate.signature_algorithm_oid in WEAK_SIGNATURES or is_issued_by(certificate, certificate)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
@@ -77,88 +125,8 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     return () if names is None else tuple(names.get_values_for_type(x509.DNSName))
 
 
-def verify_path(
-    leaf: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
-    *,
-    at: datetime,
-    name: str | None = None,
-) -> None:
-    """Prove that one of `roots` stands behind `leaf` by way of `chain` at the time `at` (aware).
-
-    Checked are: names and signatures (neither MD5 nor SHA-1), validity, CA:TRUE, pathLenConstraint, keyCertSign, and,
-    when `name` is given, that a dNSName of the leaf fits it (RFC 9525: one `*` may stand for the first label).
-    A critical extension that is not acted upon here, such as nameConstraints, is refused. Revocation and extended
-    key usage are not looked at. Raises `BundleError` that says which certificate fails, and why.
-    """
-    path = _anchored((leaf, *chain), roots)
-    for certificate in path:
-        _check_certificate(certificate, at)
-    for child, issuer in pairwise(path):
-        _check_signature(child, issuer)
-    for below, authority in enumerate(path[1:]):
-        _check_authority(authority, below)
-    if name is not None and not any(_fits(pattern, name) for pattern in dns_names(leaf)):
-        raise BundleError(f"the certificate {display_name(leaf)!r} is not for the name {name!r}")
-
-
-def _anchored(path: tuple[x509.Certificate, ...], roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    for index, certificate in enumerate(path):
-        if certificate in roots:
-            return path[: index + 1]
-        for root in roots:
-            if is_issued_by(certificate, root):
-                return (*path[: index + 1], root)
-    last = path[-1]
-    raise BundleError(f"the chain ends at {display_name(last)!r}, which none of the given roots has issued")
-
-
-def _check_certificate(certificate: x509.Certificate, at: datetime) -> None:
-    name = display_name(certificate)
-    if at < certificate.not_valid_before_utc:
-        raise BundleError(
-            f"the certificate {name!r} is not valid before {certificate.not_valid_before_utc:%F %T} UTC"
-        )
-    if at > certificate.not_valid_after_utc:
-        raise BundleError(f"the certificate {name!r} expired on {certificate.not_valid_after_utc:%F %T} UTC")
-    for extension in _extensions(certificate):
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            raise BundleError(
-                f"the certificate {name!r} has a critical extension that is not checked here: "
-                f"{extension.oid.dotted_string}"
-            )
-
-
-def _check_signature(child: x509.Certificate, issuer: x509.Certificate) -> None:
-    algorithm = child.signature_hash_algorithm
-    if algorithm is not None and algorithm.name in _WEAK_HASHES:
-        raise BundleError(f"the certificate {display_name(child)!r} is signed with {algorithm.name.upper()}")
-    if not is_issued_by(child, issuer):
-        raise BundleError(f"{display_name(issuer)!r} did not issue the certificate {display_name(child)!r}")
-
-
-def _check_authority(authority: x509.Certificate, below: int) -> None:
-    """`below` is the number of authorities between this one and the leaf."""
-    name = display_name(authority)
-    constraints = extension_of(authority, x509.BasicConstraints)
-    if constraints is None or not constraints.ca:
-        raise BundleError(f"the certificate {name!r} has issued another, and is no CA")
-    if constraints.path_length is not None and below > constraints.path_length:
-        raise BundleError(f"the CA {name!r} allows {constraints.path_length} authorities below it, not {below}")
-    usage = extension_of(authority, x509.KeyUsage)
-    if usage is not None and not usage.key_cert_sign:
-        raise BundleError(f"the CA {name!r} may not sign certificates (keyUsage)")
-
-
-def _fits(pattern: str, name: str) -> bool:
-    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
-    if pattern.startswith("*."):
-        return "." in name and name.split(".", 1)[1] == pattern[2:]
-    return pattern == name
-
-
-def _extensions(certificate: x509.Certificate) -> x509.Extensions:
+def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
+    """Every extension. Raises `BundleError` when they are damaged."""
     try:
         return certificate.extensions
     except (ValueError, x509.DuplicateExtension) as fault:
@@ -168,6 +136,6 @@ def _extensions(certificate: x509.Certificate) -> x509.Extensions:
 def extension_of(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
     """The value of an extension, or None. Raises `BundleError` when the extensions are damaged."""
     try:
-        return _extensions(certificate).get_extension_for_class(kind).value
+        return extensions_of(certificate).get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None

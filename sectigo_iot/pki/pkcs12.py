@@ -34,11 +34,12 @@ _LEGACY_OIDS = (
 
 @dataclass(frozen=True, slots=True)
 class PKCS12Contents:
-    """What a PKCS#12 holds: the private key, the certificate made for it, and that one's issuers in order."""
+    """What a PKCS#12 holds: the private key, the certificate made for it, its issuers in order, and the others."""
 
     key: PrivateKeyTypes = field(repr=False, compare=False)
     leaf: x509.Certificate
     chain: tuple[x509.Certificate, ...]
+    others: tuple[x509.Certificate, ...] = ()
 
 
 def open_pkcs12(data: bytes, password: str | None) -> PKCS12Contents:
@@ -59,7 +60,9 @@ def open_pkcs12(data: bytes, password: str | None) -> PKCS12Contents:
     if loaded.key is None:
         raise BundleError("the PKCS#12 holds no private key")
     leaf = _leaf_for(loaded.key, certificates)
-    return PKCS12Contents(loaded.key, leaf, order_chain(leaf, certificates))
+    chain = order_chain(leaf, certificates)
+    others = tuple(one for one in certificates if one not in (leaf, *chain))
+    return PKCS12Contents(loaded.key, leaf, chain, others)
 
 
 def needs_legacy(data: bytes) -> bool:
