@@ -130,8 +130,8 @@ def test_the_secret_that_was_given_signs() -> None:
     secret = bytes(range(32))
     with Emulator(secret=secret, issuer="https://issuer.example.com/", subject="me", scopes=("A", "B")) as emulator:
         tokens = Api(emulator).tokens
-    with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
-        claims = jwt.decode(tokens["accessToken"], secret, algorithms=["HS512"])
+    # HMAC pads a key with zeros itself: the signature is the same, and newer PyJWT does not complain of a short key.
+    claims = jwt.decode(tokens["accessToken"], secret.ljust(64, b"\0"), algorithms=["HS512"])
     assert (claims["iss"], claims["sub"], claims["scopes"]) == ("https://issuer.example.com/", "me", ["A", "B"])
 
 
