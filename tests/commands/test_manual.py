@@ -1,4 +1,4 @@
-"""The session of TRISA's manual, typed as it stands there."""
+"""The session of TRISA's manual, typed in this process: for machines without the programs of the transcript."""
 
 from __future__ import annotations
 
@@ -12,22 +12,7 @@ import pytest
 from sectigo_iot.emulator import Emulator
 from tests.commands.signing_requests import request
 from tests.conftest import Runner
-
-BATCH = {
-    "batchId": 24,
-    "orderNumber": 1024,
-    "creationDate": "",
-    "profile": "TRISA Profile",
-    "size": 1,
-    "status": "CREATED",
-    "active": False,
-    "batchName": "example.com certs",
-    "rejectReason": "",
-    "generatorParametersValues": None,
-    "userId": 10,
-    "downloadable": True,
-    "rejectable": True,
-}
+from tests.transcripts import shown
 
 
 @pytest.mark.usefixtures("here")
@@ -49,7 +34,7 @@ def test_the_session(sectigo: Runner, manual: Emulator) -> None:
     params = json.loads(typed("sectigo profile -i 42 --params"))
     assert [rule["name"] for rule in params] == ["commonName", "pkcs12Password"]
     batch = json.loads(typed("sectigo create -a 42 -d example.com -p secrtpasswrd -b 'example.com certs'"))
-    assert list(batch.items()) == list({**BATCH, "creationDate": batch["creationDate"]}.items())
+    assert list(batch.items()) == list({**shown.CREATED, "creationDate": batch["creationDate"]}.items())
     assert json.loads(typed("sectigo batches -i 24"))["batchId"] == 24
     assert typed("sectigo batches -i 24 --status") == "READY_FOR_DOWNLOAD\n"
     assert typed("sectigo download -i 24 -o certs/").startswith("downloaded batch 24 to certs/24.zip\n")
@@ -57,7 +42,7 @@ def test_the_session(sectigo: Runner, manual: Emulator) -> None:
         assert archive.namelist() == ["example.com.p12"]
     Path("example.com.csr").write_bytes(request("example.com"))
     uploaded = json.loads(typed("sectigo upload -p 42 example.com.csr"))
-    assert list(uploaded) == list(BATCH)
+    assert list(uploaded) == list(shown.CREATED)
     found = json.loads(typed("sectigo find -n example.com"))
     assert found["totalCount"] == 2
     serial = found["items"][0]["serialNumber"]

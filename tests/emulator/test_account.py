@@ -11,6 +11,7 @@ import pytest
 
 from sectigo_iot.emulator import Emulator
 from tests.emulator.api import PASSWORD, Api, refused
+from tests.transcripts import shown
 
 END_ENTITY = {
     "id": 489,
@@ -97,39 +98,14 @@ def manual() -> Iterator[Emulator]:
 
 def test_the_manual_account_to_the_letter(manual: Emulator) -> None:
     api = Api(manual)
-    assert api.get("/api/v1/authorities/allowed").json() == [
-        {
-            "id": 1,
-            "ecosystemId": 100,
-            "signerCertificateId": 0,
-            "ecosystemName": "TRISA",
-            "balance": 10,
-            "enabled": True,
-            "profileId": 42,
-            "profileName": "TRISA Profile",
-        }
-    ]
-    assert api.get("/api/v1/devices").json() == {"ordered": 2, "issued": 2}
+    assert api.get("/api/v1/authorities/allowed").json() == shown.AUTHORITIES
+    assert api.get("/api/v1/devices").json() == shown.LICENSES
     names = [each["name"] for each in api.get("/api/v1/profiles/42/parameters").json()]
-    assert names == ["commonName", "pkcs12Password"]
+    assert names == shown.PARAMETERS
     parameters = {"commonName": "example.com", "pkcs12Password": PASSWORD}
     batch = api.order(parameters, 1, "example.com certs").json()
-    created = batch.pop("creationDate")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", created)
-    assert batch == {
-        "batchId": 24,
-        "orderNumber": 1024,
-        "profile": "TRISA Profile",
-        "size": 1,
-        "status": "CREATED",
-        "active": False,
-        "batchName": "example.com certs",
-        "rejectReason": "",
-        "generatorParametersValues": None,
-        "userId": 10,
-        "downloadable": True,
-        "rejectable": True,
-    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", batch["creationDate"])
+    assert batch == {**shown.CREATED, "creationDate": batch["creationDate"]}
     assert list(api.files(24)) == ["example.com.p12"]
     assert api.get("/api/v1/devices").json() == {"ordered": 3, "issued": 3}
     assert api.get("/api/v1/authorities/1/balanceavailable").json() == 9
