@@ -503,3 +503,12 @@ def test_an_authority_without_balance_is_asked_for_by_id(sectigo: Runner, liar: 
     assert note in sectigo("create", "-a", "7", "-d", "example.com", "--dry-run", env=liar.environ).err
     liar.answers[AUTHORITIES] = document([AUTHORITY])
     assert note not in sectigo("create", "-a", "7", "-d", "example.com", env=liar.environ).err
+
+
+def test_names_that_the_profile_cannot_take_are_refused_and_not_dropped(sectigo: Runner, manual: Emulator) -> None:
+    words = ("create", "-a", "42", "-d", "example.com", "--dns", "www.example.com", "-p", "secrtpasswrd")
+    done = sectigo(*words, env=manual.environ)
+    assert (done.code, done.out) == (2, "")
+    assert "sectigo: error: dNSName is not a parameter of this profile" in done.err
+    assert '"balance": 10' in sectigo("authorities", env=manual.environ).out
+    assert sectigo(*words[:5], *words[7:], env=manual.environ).code == 0

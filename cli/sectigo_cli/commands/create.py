@@ -27,7 +27,8 @@ from sectigo_cli.pkcs12_passwords import (
 if TYPE_CHECKING:
     from sectigo_iot import Authority, ProfileParameter
 
-NAMES = ("commonName", "dNSName")
+DNS_NAMES = "dNSName"
+NAMES = ("commonName", DNS_NAMES)
 SUBJECT = {
     "organization": "organizationName",
     "locality": "localityName",
@@ -72,6 +73,9 @@ def run(args: argparse.Namespace, context: Context) -> None:
     names = dns_names(args.domain, args.dns)
     name = _batch_name(args.batch_name, names[0])
     asked = _asked(args)
+    if args.dns:
+        # Asked for by name, so that a profile without DNS names refuses them before they are paid for and missing.
+        asked[DNS_NAMES] = "\n".join(names)
     check_password_out(args.password_out)
     given = given_password(context, args.pkcs12_password, args.password_file)
     if given is not None:
@@ -150,7 +154,7 @@ def _params(context: Context, authority: Authority, names: list[str], asked: dic
 
     rules = _rules(context, authority)
     password = asked[PASSWORD] if PASSWORD in asked else generated_password(rules)
-    derived = {"commonName": names[0], "dNSName": "\n".join(names), PASSWORD: password}
+    derived = {"commonName": names[0], DNS_NAMES: "\n".join(names), PASSWORD: password}
     params = order_params(rules, derived, asked)
     faults = check_params(rules, params) if rules is not None else ()
     if faults:
