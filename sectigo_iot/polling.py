@@ -101,7 +101,7 @@ def wait(
 ) -> ProcessingInfo:
     """Wait until a batch can be fetched, and return how many certificates were issued and how many failed."""
     began = clock()
-    service = _Service(transport, batch_id, clock)
+    service = _Service(transport, batch_id, clock, began + timeout)
     seen = service.look()
     pause = FIRST_PAUSE
     while True:
@@ -122,14 +122,16 @@ def wait(
 class _Service:
     """Looks at one batch, and forgives the service a while without answers once it has given one."""
 
-    def __init__(self, transport: Transport, batch_id: int, clock: Callable[[], float]) -> None:
+    def __init__(self, transport: Transport, batch_id: int, clock: Callable[[], float], deadline: float) -> None:
         self._transport = transport
+        self._deadline = deadline
         self._batch_id = batch_id
         self._clock = clock
         self._began = self._answered = clock()
 
     def look(self) -> Look:
-        seen = look(self._transport, self._batch_id, self._clock() - self._began)
+        now = self._clock()
+        seen = look(self._transport.limited(self._deadline - now), self._batch_id, now - self._began)
         self._answered = self._clock()
         return seen
 

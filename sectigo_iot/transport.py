@@ -6,12 +6,13 @@ to it arrives, its outcome is unknown, and that is what is raised.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
 import time
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -35,15 +36,15 @@ from sectigo_iot.failures import (
     api_error,
     judged,
     lost,
-    media_type,
     pause,
     too_slow,
 )
 from sectigo_iot.redaction import redacted, secrets_of
+from sectigo_iot.replies import CHUNK, Reply
 from sectigo_iot.watch import Watch, WatchedAdapter, watch_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from sectigo_iot.endpoints import Endpoint
 
@@ -51,67 +52,11 @@ _log = logging.getLogger("sectigo_iot.transport")
 
 LARGEST_DOCUMENT = 64 * 1024 * 1024
 """Bytes of a reply that is no download."""
-CHUNK = 64 * 1024
 REDIRECTS = 5
-DEEPEST = 64
-"""Levels of nesting in a reply; the service's own have four."""
+SHORTEST = 0.2
+"""Seconds that a call gets at the least, be it ever so late."""
 IDLE_SECONDS = 5.0
 """After this long without a request an order opens a new connection: a kept one may be closed as it is sent."""
-
-
-class Reply:
-    """An answer with a status of 2xx: read whole, unless it was asked for as a stream."""
-
-    def __init__(self, response: requests.Response, call: Call, body: bytes | None, seconds: float) -> None:
-        self._response = response
-        self._call = call
-        self._body = body
-        self._seconds = seconds
-        self.status = response.status_code
-        self.media_type = media_type(response)
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The header fields, by name in any case."""
-        return self._response.headers
-
-    @property
-    def body(self) -> bytes:
-        """The whole body, of an answer that was not asked for as a stream."""
-        assert self._body is not None
-        return self._body
-
-    def text(self) -> str:
-        """Return the body as text."""
-        return self.body.decode("utf-8", "replace")
-
-    def document(self) -> Any:
-        """Return the body read as JSON. Raises InvalidReplyError if it is none, or is `null`."""
-        try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise InvalidReplyError(self._not_json()) from None
-        if document is None or _nested(document, DEEPEST):
-            raise InvalidReplyError(self._not_json())
-        return document
-
-    def _not_json(self) -> str:
-        name = self._call.endpoint.name
-        if not self.body.strip():
-            return f"{name}: the service answered {self.status} with nothing in it, where JSON is due"
-        found = "null" if self.body.strip() == b"null" else self.media_type or "something"
-        return f"{name}: the service answered {self.status} with {found}, where a JSON document is due"
-
-    def chunks(self) -> Iterator[bytes]:
-        """Hand on the body piece by piece. Raises DeadlineError, InvalidReplyError if it ends early."""
-        try:
-            yield from self._response.iter_content(CHUNK)
-        except requests.RequestException as error:
-            raise lost(error, self._call, self._seconds, sent=True) from None
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._response.close()
 
 
 class Transport:
@@ -130,6 +75,7 @@ class Transport:
     ) -> None:
         self.settings = settings
         self.authorize: Callable[[str | None], str] | None = None
+        self._timeout = settings.timeout
         self._clock = clock
         self._sleep = sleep
         self._session = _session()
@@ -139,6 +85,12 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+    def limited(self, seconds: float) -> Transport:
+        """Return a view of this transport whose calls are over after these seconds, if not before."""
+        view = copy.copy(self)
+        view._timeout = min(self._timeout, max(seconds, SHORTEST))
+        return view
 
     def url(self, endpoint: Endpoint, *ids: int | str) -> str:
         """Return the URL of a call, below the endpoint's path prefix."""
@@ -171,7 +123,7 @@ class Transport:
 
     def deadline(self) -> float:
         """Return the moment, on the transport's clock, by which a call that begins now must be over."""
-        return self._clock() + self.settings.timeout
+        return self._clock() + self._timeout
 
     def _repeated(self, call: Call, token: str | None) -> Reply:
         deadline = self.deadline()
@@ -190,11 +142,11 @@ class Transport:
                 reply = self._answered(call, token, deadline, watch)
             except TransportError as error:
                 if watch.over and not isinstance(error, UnreachableError):
-                    raise too_slow(call, self.settings.timeout) from None
+                    raise too_slow(call, self._timeout) from None
                 raise
         if watch.over:
             # What came looks whole, and was cut by us.
-            raise too_slow(call, self.settings.timeout)
+            raise too_slow(call, self._timeout)
         return reply
 
     def _answered(self, call: Call, token: str | None, deadline: float, watch: Watch) -> Reply:
@@ -244,7 +196,7 @@ class Transport:
                 proxies=self._proxies(request.url),
             )
         except (requests.RequestException, HTTPError) as error:
-            raise lost(error, call, self.settings.timeout, sent=watch.sent) from None
+            raise lost(error, call, self._timeout, sent=watch.sent) from None
         watch_body(response)
         _log.info(
             "%s %s %d %.0f ms",
@@ -276,7 +228,7 @@ class Transport:
 
     def _reply(self, call: Call, response: requests.Response, token: str | None) -> Reply:
         if response.status_code // 100 == 2 and call.stream:
-            return Reply(response, call, None, self.settings.timeout)
+            return Reply(response, call, None, self._timeout)
         if response.status_code < 200:
             # An interim answer that the HTTP library takes for the last one: the last one is still to come on this
             # connection, and would be read as the answer to the next request.
@@ -284,12 +236,12 @@ class Transport:
         try:
             body = _whole_body(response)
         except requests.RequestException as error:
-            raise lost(error, call, self.settings.timeout, sent=True) from None
+            raise lost(error, call, self._timeout, sent=True) from None
         finally:
             response.close()
         if response.status_code // 100 != 2:
             raise api_error(call, response, body, token)
-        return Reply(response, call, body, self.settings.timeout)
+        return Reply(response, call, body, self._timeout)
 
 
 class _Session(requests.Session):
@@ -308,12 +260,6 @@ def _session() -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _nested(document: Any, levels: int) -> bool:
-    """Whether a document is nested deeper than this: whatever walks it later would exhaust the stack."""
-    inside = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
-    return levels < 0 or any(_nested(item, levels - 1) for item in inside)
 
 
 def _same_host(url: str, location: str) -> bool:

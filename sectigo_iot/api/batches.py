@@ -22,8 +22,9 @@ from sectigo_iot.failures import outcome_unknown
 from sectigo_iot.files import private_file
 from sectigo_iot.models import Batch, ProcessingInfo
 from sectigo_iot.pki import check_zip
+from sectigo_iot.replies import Reply
 from sectigo_iot.statuses import Param, StatusText
-from sectigo_iot.transport import Reply, Transport
+from sectigo_iot.transport import Transport
 
 LARGEST_DOWNLOAD = 1 << 30
 """Bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from sectigo_iot import (
     APIError,
     Batch,
     BatchFailedError,
+    DeadlineError,
     InvalidReplyError,
     IoTManager,
     Look,
@@ -25,6 +27,7 @@ from sectigo_iot.emulator import Emulator
 from tests.conftest import settings_for
 from tests.unit.lying_server import (
     BATCH,
+    HANG,
     PARAMS,
     RESET,
     Answer,
@@ -319,3 +322,14 @@ def test_a_wait_ends_with_what_does_not_pass(fault: bytes) -> None:
     with patient(Outage(4, 1, fault), ticks) as client, pytest.raises((APIError, TransportError)):
         client.wait(24)
     assert sum(ticks.slept) < 10
+
+
+def test_a_look_takes_no_longer_than_the_wait_may() -> None:
+    began = time.monotonic()
+    with (
+        LyingServer(HANG) as server,
+        IoTManager(settings_at(server.url, timeout=30)) as client,
+        pytest.raises(DeadlineError),
+    ):
+        client.wait(24, timeout=0.3)
+    assert time.monotonic() - began < 5
