@@ -154,12 +154,16 @@ class IoTManager:
     def batch_status(self, batch_id: int) -> StatusText:
         """Return what the status call says, which may differ from the detail's status for a while.
 
+        Raises NotFoundError for an unknown batch, InvalidReplyError for what is no status.
+
         API: GET /api/v1/batches/{id}/status. Source: seen live.
         """
         return batches.batch_status(self._transport, batch_id)
 
     def processing_info(self, batch_id: int) -> models.ProcessingInfo:
         """Return how many certificates of the batch are in work, issued and failed; 0/0/0 right after the order.
+
+        Raises NotFoundError for an unknown batch.
 
         API: GET /api/v1/batches/{id}/processing_info. Source: seen live.
         """
@@ -240,12 +244,16 @@ class IoTManager:
     def licenses_used(self) -> models.LicensesUsed:
         """Return how many certificates were ordered and issued, over all authorities.
 
+        Raises what every method does; there is nothing of its own.
+
         API: GET /api/v1/devices. Source: seen live.
         """
         return licenses.licenses_used(self._transport)
 
     def user_authorities(self) -> tuple[models.Authority, ...]:
-        """Return the authorities that this user may order from.
+        """Return the authorities that this user may order from. Balances are counted in licences.
+
+        Raises what every method does; there is nothing of its own.
 
         API: GET /api/v1/authorities/allowed. Source: seen live.
         """
@@ -254,12 +262,16 @@ class IoTManager:
     def authority_available_balance(self, authority_id: int) -> int:
         """Return how many licences an authority has left; it may differ from the list's `balance`.
 
+        Raises NotFoundError for an unknown authority, InvalidReplyError for what is no number.
+
         API: GET /api/v1/authorities/{authorityId}/balanceavailable. Source: seen live.
         """
         return authorities.available_balance(self._transport, authority_id)
 
     def profiles(self) -> tuple[models.Profile, ...]:
         """Return the profiles that this user may use.
+
+        Raises NotImplementedByServiceError where the service has no such list.
 
         API: GET /api/v1/profiles. Source: the vendor's guide.
         """
@@ -268,6 +280,8 @@ class IoTManager:
     def profile_params(self, profile_id: int) -> tuple[models.ProfileParameter, ...]:
         """Return the parameters that an order of this profile takes. The vendor changes them without notice.
 
+        Raises NotFoundError for an unknown profile, NotImplementedByServiceError where the service has no such list.
+
         API: GET /api/v1/profiles/{id}/parameters. Source: the vendor's guide.
         """
         return profiles.profile_params(self._transport, profile_id)
@@ -275,12 +289,16 @@ class IoTManager:
     def profile_detail(self, profile_id: int) -> models.ProfileDetail:
         """Return a profile with its raw configuration, which is JSON inside a string.
 
+        Raises NotFoundError for an unknown profile, NotImplementedByServiceError where the service has no such call.
+
         API: GET /api/v1/profiles/{id}. Source: the vendor's guide.
         """
         return profiles.profile_detail(self._transport, profile_id)
 
     def organization(self) -> models.Organization:
-        """Return the organization of the user who is logged in.
+        """Return the organization of the user who is logged in, with its authorities.
+
+        Raises what every method does; there is nothing of its own.
 
         API: GET /api/v1/organizations/user. Source: seen live.
         """

@@ -118,6 +118,7 @@ class State:
             if self._balances[authority.id] < size:
                 raise NoBalanceError
             self._balances[authority.id] -= size
+            self._ordered += size
             index = len(self._batches)
             account = self.account
             number = account.first_batch + index
@@ -137,14 +138,13 @@ class State:
     def finish(self, batch_id: int, issued: Iterable[tuple[str, int]], archive: bytes) -> None:
         """Make a batch ready: `issued` are the common names and serial numbers, `archive` what is downloaded.
 
-        The licences count as used from now on; more than were ordered cannot be.
+        The licences count as used from now on.
         """
         with self._lock:
             batch = self._batches[batch_id]
             serials = [self._add(batch, name, serial) for name, serial in issued]
             self._by_batch[batch_id] = serials
             self._issued += len(serials)
-            self._ordered = max(self._ordered, self._issued)
             self._batches[batch_id] = replace(
                 batch, status="READY_FOR_DOWNLOAD", success=len(serials), archive=archive, job=Job()
             )
@@ -154,6 +154,7 @@ class State:
         with self._lock:
             batch = self._batches[batch_id]
             self._balances[batch.authority.id] += batch.size
+            self._ordered -= batch.size
             self._batches[batch_id] = replace(
                 batch, status=status, reject_reason=reason, failed=batch.size, job=Job()
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -19,6 +20,9 @@ LONGEST_LABEL = 63
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _WEAK_HASHES = ("md5", "sha1")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+# RFC 5280, section 4.2.1.6: the preferred name syntax; `_` is seen in the wild, `*` stands for the first label.
+_DNS_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 
 
 def faults(request: x509.CertificateSigningRequest) -> list[str]:
@@ -115,5 +119,7 @@ def _dns_name_faults(name: str) -> Iterator[str]:
         yield "it has an empty dNSName"
     if "".join(name.split()) != name:
         yield f"its dNSName {name!r} has a blank in it"
+    elif name and not _DNS_NAME.fullmatch(name):
+        yield f"its dNSName {name!r} is no DNS name in ASCII"
     if len(name) > LONGEST_DNS_NAME or max(map(len, name.split("."))) > LONGEST_LABEL:
         yield f"its dNSName {name[:40]!r}… is longer than RFC 1035 allows"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import json
 import os
-import pty
 import re
-import select
-import subprocess
 import sys
-import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +26,7 @@ from tests.commands.lying_service import (
     tokens,
 )
 from tests.conftest import MemoryKeyring, Runner
+from tests.terminals import run_at_terminal
 
 ROOT = Path(__file__).parent.parent.parent
 DEVICES = "GET /api/v1/devices"
@@ -288,45 +284,18 @@ class Keyring(keyring.backend.KeyringBackend):
 
 def test_login_at_a_real_terminal(liar: LyingService, home: Path) -> None:
     (home / "file_keyring.py").write_text(KEYRING)
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sectigo_cli", "auth", "--login"],
-        env={
-            **os.environ,
-            **no_login(liar),
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT), str(home))),
-            "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
-        },
-        stdin=side,
-        stdout=side,
-        stderr=side,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
-    os.close(side)
-    try:
-        seen = answer_prompts(main, {"user name: ": USERNAME, f"password for {USERNAME}: ": PASSWORD})
-        assert process.wait(10) == 0, seen
-    finally:
-        process.kill()
-        process.wait()
-        os.close(main)
+    environ = {
+        **os.environ,
+        **no_login(liar),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT), str(home))),
+        "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
+    }
+    answers = {"user name: ": USERNAME, f"password for {USERNAME}: ": PASSWORD}
+    code, seen = run_at_terminal([sys.executable, "-m", "sectigo_cli", "auth", "--login"], answers, env=environ)
+    assert code == 0, seen
     assert PASSWORD not in seen, "what is typed is not shown"
     assert "user authenticated and credentials cached" in seen
     assert json.loads((home / "keyring").read_text()) == [f"sectigo-iot:{liar.url}", USERNAME, PASSWORD]
-
-
-def answer_prompts(terminal: int, answers: Mapping[str, str]) -> str:
-    """Type each answer when its prompt shows; return all that showed."""
-    seen, left = "", dict(answers)
-    while select.select([terminal], [], [], 10)[0]:
-        try:
-            seen += os.read(terminal, 4096).decode()
-        except OSError:
-            return seen
-        for prompt in [prompt for prompt in left if seen.endswith(prompt)]:
-            os.write(terminal, f"{left.pop(prompt)}\n".encode())
-    return seen
 
 
 # Not let in

@@ -300,6 +300,17 @@ def test_progress_shows_on_a_terminal_alone(sectigo: Runner, liar: LyingService,
     assert shown.out == quiet.out
 
 
+@pytest.mark.usefixtures("here")
+def test_a_download_shows_its_progress_on_a_terminal_alone(sectigo: Runner, emulator: Emulator, eager: None) -> None:
+    sectigo("create", "-d", "example.com", "-p", "secrtpasswrd", env=emulator.environ)
+    quiet = sectigo("download", "-i", "10000", "--force", env=emulator.environ)
+    shown = sectigo("download", "-i", "10000", "--force", env=emulator.environ, terminal=True)
+    assert (quiet.code, quiet.err) == (0, "")
+    assert "batch 10000" in shown.err
+    assert "\x1b[" in shown.err
+    assert shown.out == quiet.out
+
+
 def test_a_status_is_neither_markup_nor_orders_to_the_terminal(
     sectigo: Runner, liar: LyingService, eager: None
 ) -> None:
@@ -324,3 +335,10 @@ def test_no_terminal_no_question(sectigo: Runner, here: Path) -> None:
     assert (done.code, done.out) == (4, "")
     assert "SECTIGO_USERNAME" in done.err
     assert names_in() == []
+
+
+def test_a_profile_without_a_configuration_says_so(sectigo: Runner, liar: LyingService) -> None:
+    liar.answers["GET /api/v1/profiles/42"] = document({"profileId": 42, "rawProfileConfig": None})
+    done = sectigo("profiles", "-i", "42", "--config", env=liar.environ)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "sectigo: error: the service sent no configuration of profile 42\n"

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sectigo_iot
+from sectigo_cli import exits
 from sectigo_iot import ENDPOINTS, IoTManager, errors
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +104,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 def test_the_demo_works() -> None:
-    done = subprocess.run([sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "demo: all of it worked" in done.stdout
 
@@ -111,3 +113,38 @@ def test_the_table_of_calls_is_that_of_the_code() -> None:
     text = (ROOT / "docs/endpoints.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\S+) \| `(\S+)` \| .+ \| (\w) \|$", text, re.MULTILINE)
     assert rows == [(e.name, e.method or "?", e.path, e.sure) for e in ENDPOINTS.values()]
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d+)(?:, [\d, ]+)? \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    codes = (exits.DONE, exits.FAILED, exits.USAGE, exits.ATTENTION, exits.NOT_AUTHENTICATED)
+    assert [int(row) for row in rows] == [*codes, exits.OUTCOME_UNKNOWN, exits.NOT_READY, 128 + signal.SIGINT]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SectigoError("x"), 1),
+        (errors.ConfigError("x"), 2),
+        (errors.ForbiddenHostError("x", host="y"), 2),
+        (errors.InvalidInputError("x"), 2),
+        (errors.TargetExistsError("x", path="y"), 2),
+        (errors.NoCredentialsError("x"), 4),
+        (errors.MustUseTLSAuthError("x", location=None), 4),
+        (errors.InvalidCredentialsError(401), 4),
+        (errors.NotAuthorizedError(403), 1),
+        (errors.NotAuthorizedError(403, action="authenticate"), 4),
+        (errors.NotFoundError(404), 1),
+        (errors.UnreachableError("x"), 1),
+        (errors.DeadlineError("x"), 1),
+        (errors.InvalidReplyError("x"), 1),
+        (errors.OutcomeUnknownError("x"), 5),
+        (errors.NotReadyError("x", batch_id=1), 8),
+        (errors.BatchFailedError("x", batch_id=1), 1),
+        (errors.BundleError("x"), 1),
+        (OSError(28, "No space left on device"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_each_error_has_its_exit_code(error: Exception, code: int) -> None:
+    assert exits.exit_code(error) == code

@@ -17,11 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.pki import check_zip
 from tests.emulator.api import PARAMETERS, PASSWORD, Api, refused
+from tests.emulator.csrs import make_csr
 
 
 def test_an_order_reads_created_and_is_ready(api: Api) -> None:
     before = api.get("/api/v1/authorities/423/balanceavailable").json()
-    issued = api.get("/api/v1/devices").json()["issued"]
+    counted = api.get("/api/v1/devices").json()
     reply = api.order()
     batch = reply.json()
     number = batch["batchId"]
@@ -34,7 +35,7 @@ def test_an_order_reads_created_and_is_ready(api: Api) -> None:
     status = api.get(f"/api/v1/batches/{number}/status")
     assert (status.text, status.headers["Content-Type"]) == ("Ready for download", "text/plain; charset=utf-8")
     assert api.get("/api/v1/authorities/423/balanceavailable").json() == before - 1
-    assert api.get("/api/v1/devices").json() == {"ordered": 1000, "issued": issued + 1}
+    assert api.get("/api/v1/devices").json() == {name: number + 1 for name, number in counted.items()}
 
 
 def test_download_is_repeatable_and_collects(api: Api) -> None:
@@ -241,3 +242,12 @@ def test_key_types(key_type: str, size: int) -> None:
     assert bundle.key.key_size == size
     assert bundle.cert is not None
     assert bundle.cert.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "example.com"
+
+
+def test_what_could_not_be_issued_was_not_ordered_after_all() -> None:
+    with Emulator() as emulator:
+        api = Api(emulator)
+        batch = api.upload(make_csr("a.example.com")).json()["batchId"]
+        assert api.batch(batch)["status"] == "BROKEN"
+        assert api.get("/api/v1/devices").json() == {"ordered": 1000, "issued": 0}
+        api.session.close()

@@ -1,8 +1,13 @@
 """What is built holds what it should."""
 
 import configparser
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +57,22 @@ def test_nothing_is_imported_that_is_not_installed() -> None:
     names = {re.split(r"[<>=\[;]", line)[0].strip().lower() for line in wanted.splitlines() if line.strip()}
     imported = {"cryptography", "filelock", "keyring", "platformdirs", "requests", "rich", "python-dotenv", "urllib3"}
     assert names == imported | {"pyjwt", "python-multipart", "starlette", "uvicorn"}
+
+
+@pytest.mark.needs("make", "git")
+def test_a_python_without_venv_is_told_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "ensurepip.py").write_text("raise ImportError")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("setup.cfg", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for target in ("demo", "test"):
+        done = subprocess.run(
+            ["make", target],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "On Debian: apt-get install python3-venv" in done.stderr

@@ -6,8 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from tests.terminals import run_at_terminal
 
 ROOT = Path(__file__).parents[2]
 EXPORTS = 4
@@ -53,10 +56,17 @@ class Shell:
         self.seen.setdefault(line, []).append(typed)
         return typed
 
+    def type_at_terminal(self, line: str, answers: Mapping[str, str]) -> Typed:
+        """Run one line as `type` does, at a terminal, answering its prompts."""
+        code, shown = run_at_terminal(["bash", "-c", line], answers, env=self.environ, cwd=self.folder)
+        typed = Typed(code, shown, "")
+        self.seen.setdefault(line, []).append(typed)
+        return typed
+
     def serve(self) -> subprocess.Popen[str]:
         """Start `sectigo serve` as the account of the manual, and take on the variables that it prints."""
         server = subprocess.Popen(
-            ["sectigo", "serve", "-a", ":0", "--account", "manual", "--key-type", "p256"],
+            ["sectigo", "serve", "-a", ":0", "--account", "manual"],
             cwd=self.folder,
             env=self.environ,
             stdout=subprocess.PIPE,

@@ -201,9 +201,12 @@ def test_every_typed_call_has_a_method() -> None:
 
 @pytest.mark.parametrize(("method", "endpoint"), [(m, e) for m, _, e in METHODS.values()])
 def test_each_docstring_names_its_call(method: str, endpoint: str) -> None:
-    found = API_LINE.search(inspect.getdoc(getattr(IoTManager, method)) or "")
+    text = inspect.getdoc(getattr(IoTManager, method)) or ""
+    found = API_LINE.search(text)
     assert found is not None
     assert (found[1], shape(found[2])) == (ENDPOINTS[endpoint].method, ENDPOINTS[endpoint].path)
+    assert "aise" in text, "what it raises"
+    assert "Source: " in text
 
 
 def test_each_function_of_the_api_names_a_call_of_the_table() -> None:

@@ -27,12 +27,17 @@ def run(args: argparse.Namespace, context: Context) -> None:
     elif args.params:
         print_json(context, [rule.document for rule in context.client.profile_params(args.id)])
     elif args.config:
-        _print_config(context, context.client.profile_detail(args.id).raw_profile_config or "")
+        _print_config(context, args.id)
     else:
         print_json(context, context.client.profile_detail(args.id).document)
 
 
-def _print_config(context: Context, text: str) -> None:
+def _print_config(context: Context, profile_id: int) -> None:
+    from sectigo_iot import InvalidReplyError
+
+    text = context.client.profile_detail(profile_id).raw_profile_config
+    if not text:
+        raise InvalidReplyError(f"the service sent no configuration of profile {profile_id}")
     try:
         print_json(context, json.loads(text))
     except ValueError:
