@@ -44,7 +44,7 @@ types: $(READY) ## mypy --strict over library, command and tests
 	@$(VENV)/bin/mypy --no-error-summary
 
 unit: $(READY) ## pytest
-	@$(PY) -m pytest -q -o cache_dir=$(CACHE)/pytest
+	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile -o cache_dir=$(CACHE)/pytest
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
