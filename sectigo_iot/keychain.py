@@ -61,17 +61,18 @@ def keyring_password(endpoint: str, username: str) -> str | None:
 
 
 def remember_login(endpoint: str, username: str, password: str) -> None:
-    """Put the password into the keyring and remember the user name, so that it can be asked for later.
+    """Remember the user name, and put the password into the keyring, so that it can be asked for later.
 
     Raises SectigoError where there is no keyring to be had.
     """
+    # The user is remembered in any case: a password may be put into the keyring from outside.
+    _write_remembered({**_remembered(), endpoint: username})
     reason = _keep(keyring_service(endpoint), username, password)
     if reason is not None:
         raise SectigoError(
             f"the password cannot be kept: {reason}",
             hint="the session itself stands; use SECTIGO_PASSWORD or SECTIGO_PASSWORD_FILE for later ones",
         )
-    _write_remembered({**_remembered(), endpoint: username})
 
 
 def _keep(service: str, username: str, password: str) -> str | None:
