@@ -164,11 +164,12 @@ class Transport:
         )
 
     def _session_for(self, call: Call) -> requests.Session:
-        if self._process != os.getpid():
-            # A child of a fork must not speak on its parent's connections: each would read the other's answers.
+        # A child of a fork must not speak on its parent's connections: each would read the other's answers.
+        forked = self._process != os.getpid()
+        idle = call.endpoint.repeat is Repeat.NEVER and self._clock() - self._used > IDLE_SECONDS
+        if forked or idle:
+            # A new one, and the old one is left to whoever still uses it.
             self._session, self._process = _session(), os.getpid()
-        elif call.endpoint.repeat is Repeat.NEVER and self._clock() - self._used > IDLE_SECONDS:
-            self._session.close()
         self._used = self._clock()
         return self._session
 
