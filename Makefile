@@ -25,7 +25,7 @@ $(READY): setup.cfg pyproject.toml
 	  { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV) (once) ..." >&2
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -e '.[test]'
+	@PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet -e '.[test]'
 	@rm -rf *.egg-info
 	@touch $@
 
