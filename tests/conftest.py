@@ -19,6 +19,11 @@ from sectigo_iot import IoTManager, MemoryTokenStore, Settings
 from sectigo_iot.emulator import Emulator
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of bytes by its argument: a ZIP's date or a new key would name it anew in each worker."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip a test whose program is missing, and say which; under CI nothing may be missing."""
     for item in items:
