@@ -48,7 +48,7 @@ unit: $(READY) ## pytest
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
-	apt-get install -q -y --no-install-recommends openssl unzip python3-venv
+	apt-get install -q -y --no-install-recommends openssl unzip python3-venv zsh fish
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import signal
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sectigo_cli.context import Context
-from sectigo_cli.exits import FAILED, Interrupted, exit_code, report
-from sectigo_cli.options import Parser, UsageError, add_global_options
+from sectigo_cli.exits import DONE, FAILED, Interrupted, exit_code, report
+from sectigo_cli.grammar import chosen, module_of, parse_command, parse_globals
+from sectigo_cli.options import UsageError
+from sectigo_cli.output import print_line
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-COMMANDS = {
-    "auth": "log in, and see or forget the session",
-    "authorities": "what may be ordered from, and how many licences are left",
-    "licenses": "how many certificates were ordered and issued",
-    "profiles": "the profiles, and the parameters that an order of one takes",
-    "organization": "the organization of the user who is logged in",
-    "create": "order one certificate, whose key the service makes",
-    "upload": "order certificates for signing requests of your own",
-    "batches": "how far an order is",
-    "download": "fetch what was issued for an order",
-    "find": "look certificates up by name or serial number",
-    "revoke": "revoke a certificate",
-    "call": "make any call of the service",
-    "serve": "run an emulator of the service on this machine",
-    "validate": "check the configuration that is in force, and print it",
-}
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-ALIASES = {"profile": "profiles"}
-_ALL = f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them"
-
-DESCRIPTION = "Order, fetch, find and revoke X.509 certificates with the Sectigo IoT Manager."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,52 +118,13 @@ def _discard(stream: TextIO) -> None:
 
 
 def _run(argv: list[str], context: Context) -> int:
-    chosen, rest = _choose(argv, context)
-    if chosen is None:
-        return 0
-    module = import_module(f"sectigo_cli.commands.{chosen}")
-    parser = command_parser(chosen, module.configure)
-    parser.parse_intermixed_args(rest, context.options)
-    run: Callable[[argparse.Namespace, Context], int | None] = module.run
-    return run(context.options, context) or 0
-
-
-def _choose(argv: list[str], context: Context) -> tuple[str | None, list[str]]:
-    """Return the command and what follows it; no command where help or the version was asked for instead."""
-    options = global_parser().parse_args(argv, context.options)
-    words: list[str] = options.command
-    if options.version:
+    words = parse_globals(argv, context.options)
+    if context.options.version:
         from sectigo_iot import __version__
 
-        print(f"sectigo {__version__}", file=context.stdout)
-        return None, []
-    if not words:
-        raise UsageError("which command?", hint=_ALL)
-    name = ALIASES.get(words[0], words[0])
-    if name not in COMMANDS:
-        raise UsageError(f"there is no command {words[0]!r}", hint=_ALL)
-    return name, words[1:]
-
-
-def global_parser() -> Parser:
-    """Return the parser of what stands before the command."""
-    width = max(map(len, COMMANDS)) + 2
-    listing = "\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())
-    parser = Parser(
-        prog="sectigo",
-        usage="sectigo [options] command [options of the command]",
-        description=DESCRIPTION,
-        epilog=f"commands:\n{listing}\n\n`sectigo COMMAND --help` explains each.",
-    )
-    add_global_options(parser)
-    parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument("command", nargs="...", help=argparse.SUPPRESS)
-    return parser
-
-
-def command_parser(name: str, configure: Callable[[Parser], None]) -> Parser:
-    """Return the parser of one command: its own options, and the global ones that do not clash with them."""
-    parser = Parser(prog=f"sectigo {name}", description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".")
-    configure(parser)
-    add_global_options(parser)
-    return parser
+        print_line(context, f"sectigo {__version__}")
+        return DONE
+    name = chosen(words)
+    parse_command(name, words[1:], context.options)
+    run: Callable[[argparse.Namespace, Context], int | None] = module_of(name).run
+    return run(context.options, context) or DONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -26,38 +25,25 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """argparse without abbreviations, with one form of error, and with help as an option like any other."""
 
-    def __init__(
-        self, *, prog: str, description: str | None = None, usage: str | None = None, epilog: str | None = None
-    ) -> None:
-        super().__init__(
-            prog=prog,
-            usage=usage,
-            description=description,
-            epilog=epilog,
-            allow_abbrev=False,
-            add_help=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    astray: str | None = None
+    """What to tell whoever gives it an option that it does not have."""
+
+    def __init__(self, **settings: Any) -> None:
+        fixed = {"allow_abbrev": False, "add_help": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        super().__init__(**{**settings, **fixed})
 
     @property
-    def flags(self) -> frozenset[str]:
-        """Every spelling of every option so far."""
-        return frozenset(flag for action in self._actions for flag in action.option_strings)
+    def by_flag(self) -> dict[str, argparse.Action]:
+        """Every option so far, by each of its spellings."""
+        return self._option_string_actions
 
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str, *, hint: str | None = None) -> NoReturn:
         """Raise UsageError, with the command that would explain."""
         command = self.prog.removeprefix("sectigo").strip()
-        hint = f"{_about_dashes(message)}`{self.prog} --help` explains"
-        raise UsageError(f"{command}: {message}" if command else message, hint=hint)
-
-
-def _about_dashes(message: str) -> str:
-    """Return what helps where argparse took a value that begins with a dash for an option."""
-    found = re.match(r"argument (?:\S+/)?(-\S+): expected one argument", message)
-    if found is None:
-        return ""
-    equals = "=" if found[1].startswith("--") else ""
-    return f"a value that begins with a dash is written {found[1]}{equals}-abc; "
+        explains = f"`{self.prog} --help` explains"
+        if hint is not None:
+            explains = f"{hint}{' ' if hint.endswith('?') else '; '}{explains}"
+        raise UsageError(f"{command}: {message}" if command else message, hint=explains)
 
 
 _GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -109,7 +95,7 @@ def add_global_options(parser: Parser) -> None:
     """
     group = parser.add_argument_group("global options")
     for flags, settings in _GLOBAL_OPTIONS:
-        free = [flag for flag in flags if flag not in parser.flags]
+        free = [flag for flag in flags if flag not in parser.by_flag]
         if free:
             group.add_argument(*free, **settings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import logging
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sectigo_cli.main import ALIASES, COMMANDS, command_parser, global_parser
+from sectigo_cli.grammar import ALIASES, COMMANDS, command_parser, full_parser, global_parser
 from sectigo_iot import __version__
 from sectigo_iot.emulator import Emulator
 from tests.commands.lying_service import FIND, LyingService, document
@@ -58,15 +57,13 @@ FLAGS = {
     "call": ("--method", "--data"),
     "serve": ("-a --addr", "--account", "--delay", "--key-type", "--ca", "--allow-remote"),
     "validate": (),
+    "completion": (),
+    "help": (),
 }
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
     return {" ".join(action.option_strings) for action in parser._actions if action.option_strings}
-
-
-def parser_of(command: str) -> argparse.ArgumentParser:
-    return command_parser(command, importlib.import_module(f"sectigo_cli.commands.{command}").configure)
 
 
 def test_the_table_is_that_of_the_command() -> None:
@@ -76,7 +73,7 @@ def test_the_table_is_that_of_the_command() -> None:
 
 @pytest.mark.parametrize("command", FLAGS)
 def test_every_flag_is_there(command: str) -> None:
-    found = options_of(parser_of(command))
+    found = options_of(command_parser(command))
     assert set(FLAGS[command]) <= found
     own = set(" ".join(FLAGS[command]).split())
     for spellings in (*GLOBAL.values(), "-h --help", "--env-file", "--verbose", "--allow-host"):
@@ -85,7 +82,19 @@ def test_every_flag_is_there(command: str) -> None:
 
 
 def test_every_global_flag_is_there() -> None:
-    assert {*GLOBAL.values(), "-h --help", "--version"} <= options_of(global_parser())
+    assert {*GLOBAL.values(), "-h --help", "-v --version"} <= options_of(global_parser())
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_the_full_parser_has_every_flag_of_every_command(repeat: bool) -> None:
+    full = full_parser(repeat=repeat)
+    assert options_of(full) == options_of(global_parser())
+    (commands,) = (action for action in full._actions if isinstance(action, argparse._SubParsersAction))
+    assert set(commands.choices) == {*COMMANDS, *ALIASES}
+    for name, parser in commands.choices.items():
+        command = ALIASES.get(name, name)
+        assert set(FLAGS[command]) <= options_of(parser) <= options_of(command_parser(command))
+        assert (options_of(parser) == options_of(command_parser(command))) is repeat
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -103,17 +112,28 @@ def test_help_and_version(sectigo: Runner) -> None:
     for command in COMMANDS:
         assert f"\n  {command} " in done.out
     assert sectigo("-h") == done
-    assert sectigo("--version") == (0, f"sectigo {__version__}\n", "")
+    for spelling in ("--version", "-v", "-version", "--v", "--version=true"):
+        assert sectigo(spelling) == (0, f"sectigo {__version__}\n", "")
+
+
+@pytest.mark.parametrize("word", [*COMMANDS, *ALIASES])
+def test_help_on_a_command(sectigo: Runner, word: str) -> None:
+    assert sectigo("help", word) == sectigo(word, "--help") == sectigo(word, "-help")
+    assert sectigo("help", word).code == 0
+
+
+def test_help_alone_is_help_on_all(sectigo: Runner) -> None:
+    assert sectigo("help") == sectigo("--help") == sectigo("-help") == sectigo("--help=true")
 
 
 USAGE_ERRORS = {
     "no command": ((), "which command?"),
     "unknown command": (("order",), "there is no command 'order'"),
-    "unknown flag before the command": (("--bogus", "auth"), "unrecognized arguments: --bogus"),
-    "unknown flag after it": (("auth", "--bogus"), "auth: unrecognized arguments: --bogus"),
-    "abbreviated flag": (("auth", "--deb"), "auth: unrecognized arguments: --deb"),
+    "unknown flag before the command": (("--bogus", "auth"), "there is no option --bogus"),
+    "unknown flag after it": (("auth", "--bogus"), "auth: there is no option --bogus"),
+    "abbreviated flag": (("auth", "--deb"), "auth: there is no option --deb"),
     "abbreviated global flag": (("--user", "x", "auth"), "--user"),
-    "abbreviated global flag after the command": (("auth", "--verb"), "auth: unrecognized arguments: --verb"),
+    "abbreviated global flag after the command": (("auth", "--verb"), "auth: there is no option --verb"),
     "extra argument": (("licenses", "now"), "licenses: unrecognized arguments: now"),
     "extra argument of an alias": (("profile", "42"), "profiles: unrecognized arguments: 42"),
     "extra argument of create": (("create", "-d", "example.com", "x"), "create: unrecognized arguments: x"),
@@ -188,24 +208,6 @@ def test_the_hint_of_an_unknown_reason_names_them_all(sectigo: Runner) -> None:
     done = sectigo("revoke", "-p", "8", "-s", "AB", "-r", "7")
     assert "keyCompromise (1)" in done.err
     assert "aACompromise (10)" in done.err
-
-
-@pytest.mark.parametrize(
-    ("words", "written"),
-    [
-        (("create", "-d", "example.com", "-p", "-abc"), "--password=-abc"),
-        (("--password", "-abc", "licenses"), "--password=-abc"),
-        (("create", "-d", "example.com", "--param", "-abc"), "--param=-abc"),
-    ],
-)
-def test_a_value_that_begins_with_a_dash(
-    sectigo: Runner, liar: LyingService, words: tuple[str, ...], written: str
-) -> None:
-    done = sectigo(*words, env=liar.environ)
-    assert done.code == 2
-    assert f"sectigo: hint: a value that begins with a dash is written {written}; " in done.err
-    done = sectigo("create", "-d", "example.com", "--password=-abc", env=liar.environ)
-    assert done.code == 0, done
 
 
 def test_help_of_call_lists_the_names(sectigo: Runner) -> None:

@@ -55,7 +55,17 @@ def test_nothing_is_imported_that_is_not_installed() -> None:
     options = setup()
     wanted = options["options"]["install_requires"] + options["options.extras_require"]["emulator"]
     names = {re.split(r"[<>=\[;]", line)[0].strip().lower() for line in wanted.splitlines() if line.strip()}
-    imported = {"cryptography", "filelock", "keyring", "platformdirs", "requests", "rich", "python-dotenv", "urllib3"}
+    imported = {
+        "cryptography",
+        "filelock",
+        "keyring",
+        "platformdirs",
+        "requests",
+        "rich",
+        "python-dotenv",
+        "shtab",
+        "urllib3",
+    }
     assert names == imported | {"pyjwt", "python-multipart", "starlette", "uvicorn"}
 
 

@@ -1,0 +1,132 @@
+"""The grammar of the command line: the commands, the parser of each, and the parser of all of them at once.
+
+A run builds the parser of what stands before the command and that of the chosen command, no other: the rest would be
+most of the time that `sectigo` takes to start.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sectigo_cli.options import Parser, UsageError, add_global_options
+from sectigo_cli.spellings import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+COMMANDS = {
+    "auth": "log in, and see or forget the session",
+    "authorities": "what may be ordered from, and how many licences are left",
+    "licenses": "how many certificates were ordered and issued",
+    "profiles": "the profiles, and the parameters that an order of one takes",
+    "organization": "the organization of the user who is logged in",
+    "create": "order one certificate, whose key the service makes",
+    "upload": "order certificates for signing requests of your own",
+    "batches": "how far an order is",
+    "download": "fetch what was issued for an order",
+    "find": "look certificates up by name or serial number",
+    "revoke": "revoke a certificate",
+    "call": "make any call of the service",
+    "serve": "run an emulator of the service on this machine",
+    "validate": "check the configuration that is in force, and print it",
+    "completion": "print a script that completes command lines in your shell",
+    "help": "explain a command",
+}
+ALIASES = {"profile": "profiles"}
+
+DESCRIPTION = "Order, fetch, find and revoke X.509 certificates with the Sectigo IoT Manager."
+USAGE = "sectigo [options] command [options of the command]"
+_ALL = f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them"
+
+
+def parse_globals(argv: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """Read what stands before the command into the options; return the command and what follows it."""
+    parser = global_parser()
+    spelt, words = read(argv, parser, interspersed=False)
+    parser.parse_args(spelt, options)
+    return words
+
+
+def parse_command(name: str, words: Sequence[str], options: argparse.Namespace) -> None:
+    """Read what follows the command into the options."""
+    parser = command_parser(name)
+    spelt, others = read(words, parser, interspersed=True)
+    end = ["--"] if any(word.startswith("-") for word in others) else []
+    parser.parse_args([*spelt, *end, *others], options)
+
+
+def command_named(word: str) -> str:
+    """Return the command that is called this. Raises UsageError."""
+    name = ALIASES.get(word, word)
+    if name not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(word, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}? `sectigo --help` lists them all" if near else _ALL
+        raise UsageError(f"there is no command {word!r}", hint=hint)
+    return name
+
+
+def chosen(words: Sequence[str]) -> str:
+    """Return the command that stands at the front. Raises UsageError."""
+    if not words:
+        raise UsageError("which command?", hint=_ALL)
+    return command_named(words[0])
+
+
+def module_of(name: str) -> ModuleType:
+    """Import a command's module."""
+    return import_module(f"sectigo_cli.commands.{name}")
+
+
+def global_parser() -> Parser:
+    """Return the parser of what stands before the command."""
+    width = max(map(len, COMMANDS)) + 2
+    listing = "\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())
+    parser = Parser(
+        prog="sectigo",
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog=f"commands:\n{listing}\n\n`sectigo COMMAND --help` or `sectigo help COMMAND` explains each.",
+    )
+    _add_options(parser)
+    parser.astray = "the options of a command stand behind it"
+    return parser
+
+
+def _add_options(parser: Parser) -> None:
+    add_global_options(parser)
+    parser.add_argument("-v", "--version", action="store_true", help="print the version")
+
+
+def command_parser(name: str) -> Parser:
+    """Return the parser of one command: its own options, and the global ones that do not clash with them."""
+    parser = Parser(prog=f"sectigo {name}", description=_sentence(COMMANDS[name]))
+    module_of(name).configure(parser)
+    add_global_options(parser)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def full_parser(*, repeat: bool = True) -> Parser:
+    """Return the parser of all commands, for what shows them all: completion, manual page, documentation.
+
+    `repeat` adds to each command the global options that it takes too.
+    """
+    parser = Parser(prog="sectigo", description=DESCRIPTION)
+    _add_options(parser)
+    commands = parser.add_subparsers(metavar="command", dest="command", parser_class=Parser)
+    for name, text in COMMANDS.items():
+        others = [alias for alias, meant in ALIASES.items() if meant == name]
+        description = _sentence(text)
+        each = commands.add_parser(name, prog=f"sectigo {name}", help=text, description=description, aliases=others)
+        module_of(name).configure(each)
+        if repeat:
+            add_global_options(each)
+    return parser

@@ -1,0 +1,99 @@
+"""What `sectigo completion` prints, read by the shells themselves."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Runner
+
+LINES = {
+    "sectigo lic": {"licenses"},
+    "sectigo create --d": {"--domain", "--dns", "--dry-run", "--download"},
+    "sectigo --verbose create --dom": {"--domain"},
+    "sectigo -u jim create --pass": {"--password", "--password-file", "--password-out"},
+    "sectigo serve --account m": {"manual"},
+    "sectigo profile --par": {"--params"},
+    "sectigo help rev": {"revoke"},
+    "sectigo completion f": {"fish"},
+    "sectigo upload -p 42 req": {"request.csr"},
+    "sectigo download -i 24 -o fol": {"folder"},
+}
+"""A line as far as it is typed, and what may stand in place of its last word."""
+
+BASH = """\
+source ./script
+while read -r COMP_LINE; do
+  read -ra COMP_WORDS <<<"$COMP_LINE"
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE} COMPREPLY=()
+  _shtab_sectigo sectigo "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+  echo "${COMPREPLY[*]}"
+done
+"""
+FISH = """\
+source ./script
+while read line
+  echo (complete -C "$line" | string replace -r '\\t.*' '')
+end
+"""
+ZSH = """\
+zmodload zsh/zpty
+zpty -b z zsh -f -i
+zpty -w z 'fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; bindkey "^I" complete-word'
+zpty -w z 'sectigo() { print "TY""PED<$@[-1]>" }; print "REA""DY"'
+zpty -r z line "*READY*"
+while read -r line; do
+  zpty -w -n z "$line"$'\\t\\n'
+  zpty -r z line "*TYPED<*>*"
+  print -r -- ${${line##*TYPED<}%%>*}
+done
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with something to complete."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "request.csr").touch()
+    return tmp_path
+
+
+def answers(sectigo: Runner, shell: str, program: str, folder: Path, lines: list[str]) -> list[str]:
+    """Return what the shell says to each line."""
+    done = sectigo("completion", shell)
+    assert (done.code, done.err) == (0, "")
+    for name in ("script", "_sectigo"):
+        (folder / name).write_text(done.out)
+    (folder / "program").write_text(program)
+    ran = subprocess.run(
+        [shell, "program"],
+        input="".join(f"{line}\n" for line in lines),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert ran.stderr == ""
+    return ran.stdout.splitlines()
+
+
+@pytest.mark.needs("bash")
+def test_bash(sectigo: Runner, folder: Path) -> None:
+    said = answers(sectigo, "bash", BASH, folder, list(LINES))
+    assert [set(words.split()) for words in said] == list(LINES.values())
+
+
+@pytest.mark.needs("fish")
+def test_fish(sectigo: Runner, folder: Path) -> None:
+    said = answers(sectigo, "fish", FISH, folder, list(LINES))
+    assert [{word.rstrip("/") for word in words.split()} for words in said] == list(LINES.values())
+
+
+@pytest.mark.needs("zsh")
+def test_zsh(sectigo: Runner, folder: Path) -> None:
+    """zsh shows what is possible only on its screen, so what is typed has one completion each."""
+    single = {line: words for line, words in LINES.items() if len(words) == 1}
+    assert [{word} for word in answers(sectigo, "zsh", ZSH, folder, list(single))] == list(single.values())
