@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+from typing import NamedTuple
 
 
 class BatchStatus(enum.StrEnum):
@@ -66,8 +66,7 @@ class Param(enum.StrEnum):
     COUNTRY = "countryName"
 
 
-@dataclasses.dataclass(frozen=True)
-class StatusText:
+class StatusText(NamedTuple):
     """What the status call says, which is plain text and not always what the batch's detail says.
 
     `status` is the constant (`READY_FOR_DOWNLOAD`); `internal` the status that follows `Not Acceptable. Status:`.

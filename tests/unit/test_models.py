@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import copy
 import datetime
 import json
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,8 +58,7 @@ MOMENT = datetime.datetime(2021, 6, 23, 17, 53, 43, 484_000, datetime.UTC)
 
 def test_a_batch_is_read_field_by_field() -> None:
     batch = Batch.read(BATCH)
-    assert dataclasses.asdict(batch) | {"_document": None} == {
-        "_document": None,
+    assert batch.as_dict() == {
         "batch_id": 24,
         "order_number": 1024,
         "creation_date": MOMENT,
@@ -76,17 +77,28 @@ def test_a_batch_is_read_field_by_field() -> None:
 
 def test_an_authority_is_read_field_by_field() -> None:
     authority = Authority.read(AUTHORITY)
-    assert dataclasses.astuple(authority)[1:] == (1, 100, 0, "TRISA", 10, True, 42, "CipherTrace EE_#17")
+    assert tuple(authority.as_dict().values()) == (1, 100, 0, "TRISA", 10, True, 42, "CipherTrace EE_#17")
 
 
 def test_a_certificate_is_read_field_by_field() -> None:
     found = Certificate.read(CERTIFICATE)
-    assert dataclasses.astuple(found)[1:] == ("17", "example.com", "C017C2", MOMENT, BatchStatus.REVOKED)
+    assert tuple(found.as_dict().values()) == ("17", "example.com", "C017C2", MOMENT, BatchStatus.REVOKED)
 
 
 def test_a_search_holds_its_certificates_and_may_count_more() -> None:
     found = CertificateSearch.read({"totalCount": 500, "items": [CERTIFICATE]})
     assert (found.total_count, found.items) == (500, (Certificate.read(CERTIFICATE),))
+
+
+def test_what_the_staging_server_sends_is_read() -> None:
+    """Nine digits in a time, order number and signer 0, the whole name where the common name is due."""
+    batch = Batch.read({**BATCH, "orderNumber": 0, "creationDate": "2026-11-21T19:20:09.857497059Z"})
+    assert batch.order_number == 0
+    assert batch.creation_date == datetime.datetime(2026, 11, 21, 19, 20, 9, 857_497, datetime.UTC)
+    assert batch.document["creationDate"] == "2026-11-21T19:20:09.857497059Z"
+    assert Authority.read({**AUTHORITY, "signerCertificateId": 0}).signer_certificate_id == 0
+    name = "CN=example.com,O=Staging,L=Queenstown,ST=MD,C=US"
+    assert Certificate.read({**CERTIFICATE, "commonName": name}).common_name == name
 
 
 def test_an_organization_holds_its_authorities_and_parameters() -> None:
@@ -122,7 +134,7 @@ def test_a_profile_parameter_is_read_field_by_field() -> None:
         "dynamic": False,
     }
     found = ProfileParameter.read(document)
-    assert dataclasses.astuple(found)[1:] == (
+    assert tuple(found.as_dict().values()) == (
         *("dNSName", "textarea", True, None, "^.*$", "m", '["a"]', "DNS", ("BATCH", "5"), False),
     )
 
@@ -145,8 +157,30 @@ def test_the_document_is_a_copy() -> None:
 
 
 def test_values_do_not_change() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Batch.read(BATCH).batch_id = 5  # type: ignore[misc]
+    batch = Batch.read(BATCH)
+    with pytest.raises(AttributeError, match="a Batch is frozen: batch_id cannot be set"):
+        batch.batch_id = 5  # type: ignore[assignment]
+    with pytest.raises(AttributeError, match="a Batch is frozen: more cannot be set"):
+        batch.more = 5  # type: ignore[assignment]
+    with pytest.raises(AttributeError, match="a Batch is frozen: batch_id cannot be deleted"):
+        del batch.batch_id
+    batch.as_dict()["batch_id"] = 5
+    assert batch.batch_id == 24
+
+
+def test_values_are_compared_by_what_was_read() -> None:
+    batch, same = Batch.read(BATCH), Batch.read({**BATCH, "batchId": "24", "unheard-of": 1})
+    assert (batch, hash(batch)) == (same, hash(same))
+    assert batch != Batch.read({**BATCH, "batchId": 25})
+    assert Profile.read({"profileId": 1}) != LicensesUsed.read({})
+    assert batch != 24
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_values_can_be_copied_and_pickled(again: Callable[[Any], Any]) -> None:
+    for batch in (Batch.read(BATCH), Batch.read({**BATCH, "status": "UNHEARD_OF", "unheard-of": 1})):
+        assert again(batch) == batch
+        assert again(batch).document == batch.document
 
 
 def test_the_repr_names_the_fields_and_not_the_document() -> None:
@@ -158,7 +192,7 @@ def test_the_repr_names_the_fields_and_not_the_document() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_nulls_are_read_as_none_where_they_can_be(model: Any) -> None:
     needed = {"batchId": 1, "id": 1, "profileId": 1, "organizationId": 1, "name": "x"}
-    keys = [field.metadata["key"] for field in dataclasses.fields(model)[1:]]
+    keys = [field.key for field in model._fields]
     found = model.read({key: needed.get(key) for key in keys})
     assert found == model.read({key: needed[key] for key in keys if key in needed})
 
@@ -233,7 +267,7 @@ def test_what_is_no_list_is_an_invalid_reply(document: object) -> None:
         Authority.read_list(document)
 
 
-KEYS = sorted({field.metadata["key"] for model in MODELS for field in dataclasses.fields(model)[1:]})
+KEYS = sorted({field.key for model in MODELS for field in model._fields})
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("24")
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6)
