@@ -177,6 +177,9 @@ class Authenticator:
             self._login.forget_password()
             error.hint = "are user name and password right? It is not tried again: repeated failures lock an account"
             raise
+        except NotAuthorizedError as error:
+            error.hint = "are user name and password right, and may this user log in?"
+            raise
         except RedirectError as error:
             raise (_tls_auth(username, error) if error.status == 307 else error) from None
         return self._pair_of(document, document.get("refreshToken"))

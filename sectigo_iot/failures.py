@@ -141,7 +141,12 @@ def _may_repeat(call: Call, error: SectigoError) -> bool:
 def judged(call: Call, error: SectigoError) -> SectigoError:
     """Return the error as it is, or, where the request may have been carried out, that nobody knows."""
     harmless = call.endpoint.repeat is Repeat.FREELY or call.endpoint.name == "refresh"
-    return error if harmless or _is_certain(error) else outcome_unknown(call, error.message)
+    if not harmless and not _is_certain(error):
+        return outcome_unknown(call, error.message)
+    if call.order is not None and isinstance(error, APIError):
+        unable = ": this service does not offer it" if isinstance(error, NotImplementedByServiceError) else ""
+        error.hint = f"nothing was ordered{unable}"
+    return error
 
 
 def _is_certain(error: SectigoError) -> bool:

@@ -162,9 +162,9 @@ def not_ready(seen: Look, when: str = "") -> NotReadyError:
     )
 
 
-def failed(seen: Look) -> BatchFailedError:
-    """Return the error that says: over, and nothing to fetch."""
-    reason = seen.detail.reject_reason if seen.detail is not None else None
+def failed(seen: Look, said: str | None = None) -> BatchFailedError:
+    """Return the error that says: over, and nothing to fetch; without a reason in the detail, with what was said."""
+    reason = (seen.detail.reject_reason if seen.detail is not None else None) or said
     why = f": {clean(reason)}" if reason else ""
     return BatchFailedError(
         f"batch {seen.batch_id} ended as {clean(seen.status)}{why}",
@@ -184,4 +184,4 @@ def why_not(transport: Transport, batch_id: int, error: APIError) -> SectigoErro
         return error
     if seen.verdict is Verdict.READY:
         return error
-    return failed(seen) if seen.verdict is Verdict.FAILED else not_ready(seen)
+    return failed(seen, error.server_message) if seen.verdict is Verdict.FAILED else not_ready(seen)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import vcr  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]
 from vcr.request import Request  # type: ignore[import-untyped]
 
 FOLDER = Path(__file__).parents[1] / "cassettes"
@@ -30,6 +31,17 @@ def same_headers(sent: Request, stored: Request) -> None:
 def same_body(sent: Request, stored: Request) -> None:
     """Compare two bodies: JSON as documents, multipart without its boundary, anything else byte by byte."""
     assert _body(sent) == _body(stored)
+
+
+def answers(path: Path) -> list[Any]:
+    """Return the bodies of a recording's replies, in their order: text, or the bytes of a download."""
+    recorded = yaml.safe_load(path.read_text())
+    return [each["response"]["body"]["string"] for each in recorded["interactions"]]
+
+
+def indented(text: str) -> str:
+    """Return a JSON document as the command prints it."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
 
 
 def _headers(request: Request) -> dict[str, str | None]:

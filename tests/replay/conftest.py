@@ -16,12 +16,23 @@ Replay = Callable[..., list[Result]]
 
 @pytest.fixture
 def replay(sectigo: Runner) -> Replay:
-    """Type some lines while one cassette plays: `replay(path, [("auth",)], environ)`; all of it must be played."""
+    """Type some lines while one cassette plays: `replay(path, [("auth",)], environ)`; all of it must be played.
 
-    def run(path: Path, lines: list[tuple[str, ...]], environ: dict[str, str]) -> list[Result]:
+    `after` is called after each line.
+    """
+
+    def run(
+        path: Path,
+        lines: list[tuple[str, ...]],
+        environ: dict[str, str],
+        after: Callable[[], None] = lambda: None,
+    ) -> list[Result]:
         cassette: Any
+        results = []
         with player().use_cassette(str(path)) as cassette:
-            results = [sectigo(*words, env=environ) for words in lines]
+            for words in lines:
+                results.append(sectigo(*words, env=environ))
+                after()
         unplayed = [
             f"{request.method} {request.path}"
             for index, request in enumerate(cassette.requests)

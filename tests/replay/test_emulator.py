@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 
 from sectigo_iot import FileTokenStore
 from tests.conftest import Result
-from tests.replay.cassettes import FOLDER
+from tests.replay import cassettes
+from tests.replay.cassettes import FOLDER, indented
 from tests.replay.conftest import Replay
 from tests.replay.record import REQUEST, record
 from tests.replay.scenarios import SCENARIOS, filled
@@ -56,13 +56,8 @@ def played(replay: Replay, name: str, folder: Path) -> list[Result]:
     return results
 
 
-def answers(name: str) -> list[str]:
-    recorded: Any = yaml.safe_load((FOLDER / "emulator" / f"{name}.yaml").read_text())
-    return [each["response"]["body"]["string"] for each in recorded["interactions"]]
-
-
-def indented(text: str) -> str:
-    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+def answers(name: str) -> list[Any]:
+    return cassettes.answers(FOLDER / "emulator" / f"{name}.yaml")
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS.keys() - {"authorities_balances", "download", "revoke"}))

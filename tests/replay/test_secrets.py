@@ -61,8 +61,8 @@ def test_no_recording_holds_a_secret(path: Path) -> None:
     assert secrets_in(path) == []
 
 
-def test_there_are_recordings_of_both_kinds() -> None:
-    assert {path.parent.name for path in CASSETTES} == {"emulator", "manual"}
+def test_there_are_recordings_of_every_origin() -> None:
+    assert {path.parent.name for path in CASSETTES} == {"emulator", "manual", "staging"}
     assert all((path.parent / "README.md").is_file() for path in CASSETTES)
 
 

@@ -111,6 +111,15 @@ def test_a_clock_that_is_off_by_an_hour_does_no_harm(off: float) -> None:
         assert (len(server.logins), len(server.refreshes)) == (1, 0)
 
 
+def test_a_not_before_that_our_clock_has_not_reached_does_no_harm() -> None:
+    now = time.time()
+    pair = {name: token(3600, at=now, nbf=now) for name in ("accessToken", "refreshToken")}
+    with lies(LICENCES, login=json_answer(pair), clock=lambda: now - 30) as (server, client):
+        for _ in range(3):
+            client.licenses_used()
+        assert (len(server.logins), len(server.refreshes)) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "refused",
     [

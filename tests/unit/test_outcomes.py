@@ -117,6 +117,8 @@ def test_a_refusal_is_certain(status: int) -> None:
         with pytest.raises(APIError) as caught:
             client.create_single_cert_batch(1, "first", PARAMS)
         assert caught.value.status == status
+        assert str(caught.value.hint).startswith("nothing was ordered")
+        assert ("does not offer it" in str(caught.value.hint)) == (status == 501)
         assert len(server.calls) == 1
 
 

@@ -258,6 +258,15 @@ def test_a_download_of_a_failed_batch_gives_the_reason() -> None:
         client.download_bytes(24)
 
 
+def test_a_download_of_a_failed_batch_without_a_reason_keeps_the_services_words() -> None:
+    with (
+        batch(("0/1/0", "REVOKED", "REVOKED")) as (client, _, _),
+        pytest.raises(BatchFailedError, match="ended as REVOKED: not now") as caught,
+    ):
+        client.download_bytes(24)
+    assert caught.value.reason == "not now"
+
+
 def test_a_download_of_a_ready_batch_that_is_refused_keeps_the_services_words() -> None:
     with batch(DONE) as (client, _, _), pytest.raises(APIError, match="status 400: not now"):
         client.download_bytes(24)

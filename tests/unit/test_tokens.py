@@ -23,6 +23,17 @@ CLAIMS_2020 = {
     "exp": NOW + 900,
 }
 CLAIMS_2019 = {"sub": "jane", "Authorities": ["ROLE_ADMIN"], "iat": int(NOW), "exp": int(NOW) + 600}
+STAGING = {
+    "iss": "https://staging.example.test",
+    "sub": "/account/42/user/staging",
+    "exp": NOW + 3600,
+    "nbf": NOW,
+    "iat": NOW,
+    "jti": "380733f3-817a-4e9c-99f0-d884ddd28184",
+    "scopes": ["ROLE_USER"],
+    "first-login": True,
+}
+"""The claims of both tokens of TRISA's staging server, but for `exp`, which is an hour later in the refresh token."""
 REFRESH = {"sub": "jane", "scopes": ["ROLE_REFRESH_TOKEN"], "jti": "1", "iat": NOW, "exp": NOW + 7200}
 
 
@@ -38,6 +49,10 @@ def test_claims_of_2020_are_read() -> None:
 
 def test_claims_of_2019_are_read() -> None:
     assert read_claims(jwt(CLAIMS_2019)) == (NOW, NOW + 600, NOW, ())
+
+
+def test_claims_of_the_staging_server_are_read() -> None:
+    assert read_claims(jwt(STAGING)) == (NOW, NOW + 3600, NOW, ("ROLE_USER",))
 
 
 @pytest.mark.parametrize("value", [int(NOW), NOW + 0.5, str(int(NOW)), f"{NOW:e}"])
@@ -117,6 +132,15 @@ def test_lifetimes_count_from_receipt_on_our_own_clock(off: float) -> None:
     assert not tokens.valid(received + 900)
     assert tokens.refreshable(received + 7199)
     assert not tokens.refreshable(received + 7200)
+
+
+@pytest.mark.parametrize("ahead", [0.2, 2, 90])
+def test_a_not_before_that_our_clock_has_not_reached_does_no_harm(ahead: float) -> None:
+    received = NOW - ahead
+    tokens = pair(STAGING, {**STAGING, "exp": NOW + 7200}, at=received)
+    assert tokens.valid(received)
+    assert tokens.refreshable(received)
+    assert (tokens.valid_until, tokens.current_until) == (int(received) + 3600, int(received) + 7200)
 
 
 def test_a_margin_shortens_the_life_of_the_access_token() -> None:

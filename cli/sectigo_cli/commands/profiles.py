@@ -9,6 +9,9 @@ from sectigo_cli.context import Context
 from sectigo_cli.options import Parser, UsageError, positive
 from sectigo_cli.output import print_json, print_line
 
+INSTEAD = "`sectigo authorities` lists the names and ids of the profiles that may be ordered from"
+INSTEAD_OF_PARAMS = "`sectigo create` orders all the same, without checking the parameters"
+
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
@@ -20,6 +23,16 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Print the list, the detail, the parameters or the configuration."""
+    from sectigo_iot import NotImplementedByServiceError
+
+    try:
+        _print(args, context)
+    except NotImplementedByServiceError as error:
+        error.hint = INSTEAD_OF_PARAMS if args.params else INSTEAD
+        raise
+
+
+def _print(args: argparse.Namespace, context: Context) -> None:
     if args.id is None:
         if args.params or args.config:
             raise UsageError("profiles: --params and --config are about one profile", hint="name it with --id ID")

@@ -57,9 +57,19 @@ def run(args: argparse.Namespace, context: Context) -> int:
     log_in_first(context)
     doubt = f"interrupted: nobody knows whether {args.serial_number} was revoked"
     with under_way(context, doubt, f"`sectigo find -s {args.serial_number}` tells"):
-        context.client.revoke_certificate(profile, args.reason, args.serial_number)
+        _revoke(context, profile, args)
     context.note(f"revoked {args.serial_number} ({args.reason.name})")
     return 0
+
+
+def _revoke(context: Context, profile: int, args: argparse.Namespace) -> None:
+    from sectigo_iot import NotFoundError
+
+    try:
+        context.client.revoke_certificate(profile, args.reason, args.serial_number)
+    except NotFoundError as error:
+        error.hint = f"nothing was revoked; `sectigo find -s {args.serial_number}` tells what the service knows of it"
+        raise
 
 
 def _show(context: Context, serial: str) -> None:
