@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -23,7 +24,10 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code; dies of the signal that interrupted it."""
+    """Run one command line and return its exit code; dies of the signal that interrupted it.
+
+    Without `argv` it is the process's own command line, after which nothing is expected to run.
+    """
     if sys.stdout is None:
         # What was paid for must be told; without stdout there is nowhere to tell it.
         return _without_stdout()
@@ -46,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_unwritten()
         for heard, handler in previous.items():
             signal.signal(heard, handler)
+        if argv is None:
+            # The interpreter looks for garbage as it ends, which takes longer than the command itself.
+            gc.freeze()
     # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
     return _die(number)
 

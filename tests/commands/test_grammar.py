@@ -368,12 +368,3 @@ def test_the_library_s_log_is_left_as_it_was(sectigo: Runner, shared: Emulator) 
     before = logger.level, logger.propagate, list(logger.handlers)
     assert sectigo("--verbose", "licenses", env=shared.environ).code == 0
     assert (logger.level, logger.propagate, logger.handlers) == before
-
-
-def test_help_imports_nothing_that_is_slow(sectigo_process: Runner) -> None:
-    done = sectigo_process("create", "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert done.code == 0
-    imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
-    assert "sectigo_cli.context" in imported
-    for name in ("requests", "cryptography", "keyring", "rich", "starlette"):
-        assert name not in imported, name

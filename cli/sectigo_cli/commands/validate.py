@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sectigo_cli.commands.serve import STAGING_DELAY
 from sectigo_cli.context import Context
 from sectigo_cli.options import Parser, UsageError
 from sectigo_cli.output import print_json
@@ -60,6 +59,7 @@ def _client(context: Context) -> dict[str, Any]:
 
 def _server(context: Context, faults: list[str]) -> Any:
     """Return the settings that `serve` would have, or None and one more fault."""
+    from sectigo_cli.commands.serve import STAGING_DELAY
     from sectigo_iot.emulator import EmulatorSettings
 
     try:
