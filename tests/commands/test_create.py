@@ -464,11 +464,11 @@ def test_the_batch_is_printed_before_the_first_poll(
     from sectigo_cli import following
 
     asked: list[list[str]] = []
-    monkeypatch.setattr(following, "wait", lambda *_: asked.append(list(liar.asked)))
-    done = sectigo("create", "-d", "example.com", "--wait", env=liar.environ)
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "wait", lambda *_: asked.append(list(liar.asked)))
+        done = sectigo("create", "-d", "example.com", "--wait", env=liar.environ)
     assert json.loads(done.out) == BATCH
     assert asked[0][-1] == CREATE
-    monkeypatch.undo()
     liar.answers.update(waiting(24))
     late = sectigo("create", "-d", "example.com", "--wait", "--timeout", "0", env=liar.environ)
     assert late.code == 8

@@ -29,7 +29,8 @@ def test_ready_on_enter_and_gone_on_exit() -> None:
     with Emulator() as emulator:
         url = emulator.url
         assert requests.get(url + "/status", timeout=10).status_code == 200
-    assert set(threading.enumerate()) == threads
+    # No more than before; those of other tests may have ended meanwhile.
+    assert set(threading.enumerate()) <= threads
     with pytest.raises(requests.ConnectionError):
         requests.get(url + "/status", timeout=10)
     with pytest.raises(RuntimeError):
