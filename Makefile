@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 
 # What these targets leave behind stays in .venv: the checkout is as clean as before.
 CACHE := $(CURDIR)/$(VENV)/cache
@@ -10,8 +11,10 @@ export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
 export MYPY_CACHE_DIR := $(CACHE)/mypy
 export RUFF_CACHE_DIR := $(CACHE)/ruff
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
+export PIP_CACHE_DIR := $(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint types unit install system-deps clean
+.PHONY: help demo test lint types unit dist install docs bench system-deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -25,8 +28,8 @@ $(READY): setup.cfg pyproject.toml
 	  { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV) (once) ..." >&2
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	@PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet -e '.[test]'
-	@rm -rf *.egg-info
+	@$(PY) -m pip install --quiet -e '.[test]'
+	@rm -rf build *.egg-info
 	@touch $@
 
 install: $(READY) ## set up .venv with the library, the command and everything for the tests
@@ -46,9 +49,31 @@ types: $(READY) ## mypy --strict over library, command and tests
 unit: $(READY) ## pytest
 	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile -o cache_dir=$(CACHE)/pytest
 
+$(DOCS_READY): $(READY)
+	@echo "adding Sphinx to $(VENV) (once) ..." >&2
+	@$(PY) -m pip install --quiet -e '.[docs]'
+	@rm -rf build *.egg-info
+	@touch $@
+
+docs: $(DOCS_READY) ## the documentation as pages, in .venv/docs; warnings are errors
+	@$(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going -d $(CACHE)/doctrees docs $(VENV)/docs
+	@echo "$(VENV)/docs/index.html"
+
+$(VENV)/dist-tools: $(READY)
+	@echo "setting up $@ (once) ..." >&2
+	@rm -rf $@ && $(PY) -m venv $@
+	@$@/bin/python -m pip install --quiet 'build>=1.2' 'twine>=6.1' || { rm -rf $@; exit 1; }
+
+dist: $(VENV)/dist-tools ## build sdist and wheel into dist/, install them in new environments, demo and tests there
+	@$(PY) -m tests.house.dist $(VENV)/dist-tools/bin/python
+
+bench: $(READY) ## what commands and calls cost, beside the bare interpreter and requests
+	@$(PY) benchmarks/startup.py
+	@$(PY) benchmarks/calls.py
+
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
-	apt-get install -q -y --no-install-recommends openssl unzip python3-venv zsh fish
+	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

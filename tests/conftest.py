@@ -17,6 +17,7 @@ import pytest
 
 from sectigo_iot import IoTManager, MemoryTokenStore, Settings
 from sectigo_iot.emulator import Emulator
+from tests.packages import PYTHONPATH
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -45,6 +46,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name.startswith(("SECTIGO_", "SIAS_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(folder))
+    # No process takes the packages from the folder that it happens to be started in.
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
@@ -164,10 +167,9 @@ def sectigo_process() -> Runner:
 
     def run(*words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 30) -> Result:
         command = [sys.executable, "-m", "sectigo_cli", *words]
-        path = os.pathsep.join((str(Path(__file__).parent.parent / "cli"), str(Path(__file__).parent.parent)))
         done = subprocess.run(
             command,
-            env={**os.environ, "PYTHONPATH": path, **(env or {})},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, **(env or {})},
             input=stdin,
             capture_output=True,
             text=True,

@@ -26,9 +26,9 @@ from tests.commands.lying_service import (
     tokens,
 )
 from tests.conftest import MemoryKeyring, Runner
+from tests.packages import PYTHONPATH
 from tests.terminals import run_at_terminal
 
-ROOT = Path(__file__).parent.parent.parent
 DEVICES = "GET /api/v1/devices"
 COUNTS = document({"ordered": 2, "issued": 1})
 MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} \S+"
@@ -287,7 +287,7 @@ def test_login_at_a_real_terminal(liar: LyingService, home: Path) -> None:
     environ = {
         **os.environ,
         **no_login(liar),
-        "PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT), str(home))),
+        "PYTHONPATH": os.pathsep.join((PYTHONPATH, str(home))),
         "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
     }
     answers = {"user name: ": USERNAME, f"password for {USERNAME}: ": PASSWORD}

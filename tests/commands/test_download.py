@@ -21,10 +21,9 @@ from sectigo_iot.emulator import Emulator
 from tests.commands.conftest import names_in
 from tests.commands.lying_service import Answer, LyingService, document, html, ready, text, waiting
 from tests.conftest import Runner
+from tests.packages import PYTHONPATH
 
 DOWNLOAD = "GET /api/v1/batches/24/download"
-ROOT = Path(__file__).parent.parent.parent
-PATH = os.pathsep.join((str(ROOT / "cli"), str(ROOT)))
 RC2_40 = bytes.fromhex("060a2a864886f70d010c0106")
 
 
@@ -208,7 +207,7 @@ def child(*words: str, env: Mapping[str, str], file_size: int) -> tuple[int, str
     """Run the command where no file may grow beyond a size, as on a full disk."""
     done = subprocess.run(
         [sys.executable, "-B", "-m", "sectigo_cli", *words],
-        env={**os.environ, "PYTHONPATH": PATH, **env},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, **env},
         capture_output=True,
         text=True,
         timeout=30,
@@ -265,7 +264,7 @@ def test_a_folder_that_is_another_s(shared: Emulator, batch: str) -> None:
             folder.chmod(mode)
         done = subprocess.run(
             [sys.executable, "-B", "-c", AS_NOBODY, str(home), batch],
-            env={**os.environ, "PYTHONPATH": PATH, **shared.environ, "XDG_CACHE_HOME": f"{work}/cache"},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, **shared.environ, "XDG_CACHE_HOME": f"{work}/cache"},
             capture_output=True,
             text=True,
             timeout=30,

@@ -30,13 +30,13 @@ from tests.commands.lying_service import (
 )
 from tests.commands.signing_requests import request
 from tests.conftest import Runner
+from tests.packages import PYTHONPATH
 
 UNCHECKED = (
     "sectigo: the parameters are not checked before ordering: the service does not list them "
     "(profileParameters failed with status 501)\n"
 )
-ROOT = Path(__file__).parent.parent.parent
-ENVIRON = {"PYTHONPATH": os.pathsep.join((str(ROOT / "cli"), str(ROOT))), "PYTHONUNBUFFERED": ""}
+ENVIRON = {"PYTHONPATH": PYTHONPATH, "PYTHONUNBUFFERED": ""}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

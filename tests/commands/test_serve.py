@@ -18,9 +18,7 @@ import pytest
 
 from sectigo_iot.emulator import Emulator
 from tests.conftest import Runner
-
-ROOT = Path(__file__).parent.parent.parent
-PATH = os.pathsep.join((str(ROOT / "cli"), str(ROOT)))
+from tests.packages import PYTHONPATH
 
 
 @contextlib.contextmanager
@@ -29,7 +27,7 @@ def serving(*words: str, env: Mapping[str, str]) -> Iterator[tuple[subprocess.Po
     command = [sys.executable, "-m", "sectigo_cli", "serve", "-a", "127.0.0.1:0", "--key-type", "p256", *words]
     process = subprocess.Popen(
         command,
-        env={**os.environ, "PYTHONPATH": PATH, **env},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,7 +137,7 @@ def test_the_extra_is_missing() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": PATH},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         capture_output=True,
         text=True,
         timeout=30,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from tests.packages import PYTHONPATH
 from tests.terminals import run_at_terminal
 
-ROOT = Path(__file__).parents[2]
 EXPORTS = 4
 """How many variables point a shell at the account of the manual."""
 
@@ -82,10 +82,9 @@ def _wrapper(folder: Path) -> Path:
     """Make a folder for the PATH with nothing in it but `sectigo`."""
     programs = folder / "bin"
     programs.mkdir()
-    path = os.pathsep.join((str(ROOT / "cli"), str(ROOT)))
     script = programs / "sectigo"
-    words = (f"PYTHONPATH={shlex.quote(path)}", "exec", shlex.quote(sys.executable), "-m", "sectigo_cli", '"$@"')
-    script.write_text(f"#!/bin/sh\n{words[0]} {' '.join(words[1:])}\n")
+    command = f"PYTHONPATH={shlex.quote(PYTHONPATH)} exec {shlex.quote(sys.executable)} -m sectigo_cli"
+    script.write_text(f'#!/bin/sh\n{command} "$@"\n')
     script.chmod(0o755)
     return programs
 
