@@ -212,7 +212,8 @@ class IoTManager:
         Its name is the server's, reduced to a plain name, commonly `<batchId>.zip`. It is checked to be a sound
         ZIP. It can be repeated until the batch's days-to-live have passed. `on_progress` is told the bytes that
         have come, and of how many. Raises NotReadyError, BatchFailedError, BundleError for what is no sound ZIP,
-        TargetExistsError unless `replace`, OSError where the file cannot be written.
+        TargetExistsError unless `replace`, InvalidInputError where there is no such folder, OSError where the file
+        cannot be written.
 
         API: GET /api/v1/batches/{id}/download. Source: seen live.
         """

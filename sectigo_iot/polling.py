@@ -45,8 +45,11 @@ class Verdict(enum.Enum):
     """What a look at a batch means."""
 
     WAITING = "waiting"
+    """Issuing is not over; the order stands."""
     READY = "ready"
+    """It can be fetched."""
     FAILED = "failed"
+    """Issuing is over, and there is nothing to fetch."""
 
 
 class Look(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 
 import sectigo_iot
 from sectigo_cli import exits
-from sectigo_iot import ENDPOINTS, IoTManager, errors
+from sectigo_iot import ENDPOINTS, IoTManager, Repeat, errors
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,7 +99,7 @@ def test_the_tree_is_drawn_as_it_grows() -> None:
     "document", sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 )
 def test_links_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / document).read_text()):
         assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
@@ -109,10 +109,16 @@ def test_the_demo_works() -> None:
     assert "demo: all of it worked" in done.stdout
 
 
-def test_the_table_of_calls_is_that_of_the_code() -> None:
+def test_the_tables_of_calls_are_those_of_the_code() -> None:
     text = (ROOT / "docs/endpoints.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| `(\S+)` \| .+ \| (\w) \|$", text, re.MULTILINE)
-    assert rows == [(e.name, e.method or "?", e.path, e.sure) for e in ENDPOINTS.values()]
+    known = re.findall(r"^\| `(\w+)` \| ([A-Z]+) \| `(\S+)` \| (.+) \| ([AB]) \|$", text, re.MULTILINE)
+    unknown = re.findall(r"^\| `(\w+)` \| `(\S+)` \|$", text, re.MULTILINE)
+    words = {Repeat.FREELY: "yes", Repeat.IF_UNSENT: "if unsent", Repeat.NEVER: "never"}
+    calls = ENDPOINTS.values()
+    assert known == [(e.name, e.method, e.path, words[e.repeat], e.sure) for e in calls if e.typed]
+    assert unknown == [(e.name, e.path) for e in calls if not e.typed]
+    assert {e.sure for e in calls if not e.typed} == {"D"}
+    assert [int(n) for n in re.findall(r"^##? (?:The )?(\d+) ", text, re.MULTILINE)] == [53, len(known), len(unknown)]
 
 
 def test_the_exit_codes_are_those_of_the_code() -> None:
