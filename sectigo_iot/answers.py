@@ -54,7 +54,11 @@ class Answer:
     _values: dict[str, Any]
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(field for field in vars(cls).values() if isinstance(field, Field))
+        found = (field for each in reversed(cls.__mro__) for field in vars(each).values() if isinstance(field, Field))
+        cls._fields = tuple({field.name: field for field in found}.values())
+
+    def __init__(self, _: Never, /) -> None:
+        raise TypeError(f"a {type(self).__name__} is made by read() from a document")
 
     @classmethod
     def read(cls, document: Any) -> Self:
@@ -101,10 +105,15 @@ class Answer:
         raise AttributeError(f"a {type(self).__name__} is frozen: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return self._values == other._values if isinstance(other, Answer) and type(other) is type(self) else False
+        return (
+            self._values == other._values
+            if isinstance(other, Answer) and type(other) is type(self)
+            else NotImplemented
+        )
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._values.values()))
+        # What is a list or a mapping has no hash, and is compared all the same.
+        return hash((type(self), *(value for value in self._values.values() if isinstance(value, int | str))))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{field.name}={self._values[field.name]!r}" for field in self._fields if field.shown)

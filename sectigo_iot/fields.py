@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sectigo_iot.statuses import BatchStatus
@@ -51,8 +53,8 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(text(item) or "" for item in value) if isinstance(value, list) else ()
 
 
-def mapping(value: Any) -> dict[str, str | None]:
-    return {str(key): text(item) for key, item in value.items()} if isinstance(value, dict) else {}
+def mapping(value: Any) -> Mapping[str, str | None]:
+    return MappingProxyType({str(key): text(item) for key, item in value.items()} if isinstance(value, dict) else {})
 
 
 def time(value: Any) -> datetime.datetime | None:

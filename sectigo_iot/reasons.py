@@ -37,7 +37,7 @@ def revoke_reason_code(text: str | int | None = None) -> CRLReason:
     """
     given = "" if text is None else str(int(text) if isinstance(text, int) else text).strip()
     # Only a name may hold hyphens: -1 is not 1.
-    found = _BY_CODE.get(given) if given in _BY_CODE else _BY_NAME.get(_squash(given) or "unspecified")
+    found = _BY_CODE.get(given) if given in _BY_CODE else _BY_NAME.get(_squash(given or "unspecified"))
     if found is None:
         names = ", ".join(f"{reason.name} ({int(reason)})" for reason in CRLReason)
         raise UnknownReasonError(f"unknown revocation reason {text!r}", hint=f"RFC 5280 knows: {names}")

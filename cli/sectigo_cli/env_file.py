@@ -55,8 +55,6 @@ def names_variables(path: str) -> bool:
 
 
 def _text_of(path: str) -> str:
-    if not path:
-        raise UsageError("--env-file names no file: its value is empty")
     try:
         with Path(path).open("rb") as file:
             data = file.read(LARGEST + 1)

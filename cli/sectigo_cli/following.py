@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.exits import Interrupted, OrderStandsError
-from sectigo_cli.options import Parser, seconds
+from sectigo_cli.options import Parser, filled, seconds
 from sectigo_cli.progress import downloading, waiting
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def add_wait_options(parser: Parser, *, then: str) -> None:
 def add_following_options(parser: Parser) -> None:
     """Add what may follow an order: --wait, --timeout, --download."""
     add_wait_options(parser, then="")
-    parser.add_argument("--download", metavar="DIR", help="wait, then fetch it into this folder")
+    parser.add_argument("--download", type=filled, metavar="DIR", help="wait, then fetch it into this folder")
 
 
 def wait(context: Context, batch_id: int, timeout: float) -> None:

@@ -45,7 +45,7 @@ _ALL = f"one of: {', '.join(COMMANDS)}; `sectigo --help` explains them"
 def parse_globals(argv: Sequence[str], options: argparse.Namespace) -> list[str]:
     """Read what stands before the command into the options; return the command and what follows it."""
     parser = global_parser()
-    spelt, words = read(argv, parser, interspersed=False)
+    spelt, words = read(argv, parser, options, interspersed=False)
     parser.parse_args(spelt, options)
     return words
 
@@ -53,28 +53,48 @@ def parse_globals(argv: Sequence[str], options: argparse.Namespace) -> list[str]
 def parse_command(name: str, words: Sequence[str], options: argparse.Namespace) -> None:
     """Read what follows the command into the options."""
     parser = command_parser(name)
-    spelt, others = read(words, parser, interspersed=True)
+    spelt, others = read(words, parser, options, interspersed=True)
     end = ["--"] if any(word.startswith("-") for word in others) else []
-    parser.parse_args([*spelt, *end, *others], options)
+    _, left = parser.parse_known_args([*spelt, *end, *others], options)
+    if left:
+        parser.error(_too_many(left, [*spelt, *end], options))
 
 
-def command_named(word: str) -> str:
-    """Return the command that is called this. Raises UsageError."""
+def _too_many(left: Sequence[str], spelt: Sequence[str], options: argparse.Namespace) -> str:
+    """Say that there are words too many; not which, where they may be a password: `-p` is not one everywhere."""
+    near = any(each.startswith("--p") and not each.partition("=")[2].isdigit() for each in spelt)
+    if options.login_password is None and not near:
+        return f"unrecognized arguments: {' '.join(map(told, left))}"
+    return f"unrecognized arguments ({len(left)}): a password with blanks in it is quoted"
+
+
+def told(word: str) -> str:
+    """Return a word as it may be shown: what is assigned in it may be a password."""
+    name, equals, _ = word.partition("=")
+    return f"{name}=…" if equals else word
+
+
+def command_named(word: str, *, shown: bool = True) -> str:
+    """Return the command that is called this; `shown` tells whether a word that is none may be shown.
+
+    Raises UsageError.
+    """
     name = ALIASES.get(word, word)
     if name not in COMMANDS:
         import difflib
 
         near = difflib.get_close_matches(word, COMMANDS, n=1)
         hint = f"did you mean {near[0]}? `sectigo --help` lists them all" if near else _ALL
-        raise UsageError(f"there is no command {word!r}", hint=hint)
+        what = f"no command {told(word)!r}" if shown else "no such command: a password with blanks in it is quoted"
+        raise UsageError(f"there is {what}", hint=hint)
     return name
 
 
-def chosen(words: Sequence[str]) -> str:
+def chosen(words: Sequence[str], options: argparse.Namespace) -> str:
     """Return the command that stands at the front. Raises UsageError."""
     if not words:
         raise UsageError("which command?", hint=_ALL)
-    return command_named(words[0])
+    return command_named(words[0], shown=options.login_password is None)
 
 
 def module_of(name: str) -> ModuleType:

@@ -131,7 +131,7 @@ def _run(argv: list[str], context: Context) -> int:
 
         print_line(context, f"sectigo {__version__}")
         return DONE
-    name = chosen(words)
+    name = chosen(words, context.options)
     parse_command(name, words[1:], context.options)
     run: Callable[[argparse.Namespace, Context], int | None] = module_of(name).run
     return run(context.options, context) or DONE

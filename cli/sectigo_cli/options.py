@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from _typeshed import SupportsWrite
 
 
 LARGEST_ID = (1 << 63) - 1
@@ -32,10 +35,28 @@ class Parser(argparse.ArgumentParser):
         fixed = {"allow_abbrev": False, "add_help": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
         super().__init__(**{**settings, **fixed})
 
+    @staticmethod
+    def repeats(action: argparse.Action) -> bool:
+        """Whether an option may be given several times, for several values."""
+        return isinstance(action, argparse._AppendAction)
+
     @property
     def by_flag(self) -> dict[str, argparse.Action]:
         """Every option so far, by each of its spellings."""
         return self._option_string_actions
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Take an option's one value as it is: argparse drops `--` before Python 3.13."""
+        if not action.option_strings or action.nargs is not None:
+            return super()._get_values(action, arg_strings)
+        (text,) = arg_strings
+        value = self._get_value(action, text)
+        self._check_value(action, value)
+        return value
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print help; argparse says nothing where that fails."""
+        (file or sys.stdout).write(message)
 
     def error(self, message: str, *, hint: str | None = None) -> NoReturn:
         """Raise UsageError, with the command that would explain."""
@@ -46,45 +67,30 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{command}: {message}" if command else message, hint=explains)
 
 
-_GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("-h", "--help"), {"action": "help", "help": "explain, and do nothing"}),
+_GLOBAL_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("-u --username", {"dest": "username", "metavar": "NAME", "help": "log in as this user (SECTIGO_USERNAME)"}),
     (
-        ("-u", "--username"),
-        {"metavar": "NAME", "dest": "username", "help": "log in as this user (SECTIGO_USERNAME)"},
+        "-p --password",
+        {"dest": "login_password", "metavar": "TEXT", "help": "the log-in's password; SECTIGO_PASSWORD is safer"},
     ),
     (
-        ("-p", "--password"),
-        {"metavar": "TEXT", "dest": "login_password", "help": "the log-in's password; SECTIGO_PASSWORD is safer"},
+        "-P --profile",
+        {"dest": "profile", "metavar": "NAME|ID", "help": "the profile that orders are for (SECTIGO_PROFILE)"},
     ),
     (
-        ("-P", "--profile"),
-        {"metavar": "NAME|ID", "dest": "profile", "help": "the profile that orders are for (SECTIGO_PROFILE)"},
-    ),
-    (
-        ("-E", "--environment", "--env"),
+        "-E --environment --env",
         {
-            "metavar": "NAME",
             "dest": "environment",
+            "metavar": "NAME",
             "help": "production, staging, docker or testing (SECTIGO_ENVIRONMENT)",
         },
     ),
     (
-        ("-e", "--endpoint", "--url"),
-        {"metavar": "URL", "dest": "endpoint", "help": "the service's address (SECTIGO_ENDPOINT)"},
+        "-e --endpoint --url",
+        {"dest": "endpoint", "metavar": "URL", "help": "the service's address (SECTIGO_ENDPOINT)"},
     ),
-    (
-        ("--allow-host",),
-        {
-            "metavar": "HOST",
-            "dest": "allow_host",
-            "help": "one more https host for production (SECTIGO_ALLOWED_HOST)",
-        },
-    ),
-    (("--env-file",), {"metavar": "FILE", "dest": "env_file", "help": "read SECTIGO_ variables from this file"}),
-    (
-        ("--verbose",),
-        {"action": "store_true", "dest": "verbose", "help": "say on stderr what is asked of the service"},
-    ),
+    ("--allow-host", {"metavar": "HOST", "help": "one more https host for production (SECTIGO_ALLOWED_HOST)"}),
+    ("--env-file", {"metavar": "FILE", "help": "read SECTIGO_ variables from this file"}),
 )
 
 
@@ -94,10 +100,19 @@ def add_global_options(parser: Parser) -> None:
     Added to the parser of a command they leave alone what was said before the command.
     """
     group = parser.add_argument_group("global options")
+    group.add_argument("-h", "--help", action="help", help="explain, and do nothing")
     for flags, settings in _GLOBAL_OPTIONS:
-        free = [flag for flag in flags if flag not in parser.by_flag]
+        free = [flag for flag in flags.split() if flag not in parser.by_flag]
         if free:
-            group.add_argument(*free, **settings)
+            group.add_argument(*free, type=filled, **settings)
+    group.add_argument("--verbose", action="store_true", help="say on stderr what is asked of the service")
+
+
+def filled(text: str) -> str:
+    """Refuse what is empty: a variable of the shell that is not set must not choose the default in silence."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the value is empty")
+    return text
 
 
 def positive(text: str) -> int:
@@ -106,6 +121,16 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 100 or not 0 < int(text) <= LARGEST_ID:
         raise argparse.ArgumentTypeError(f"{text!r} is no id: a whole number from 1 to {LARGEST_ID} is wanted")
     return int(text)
+
+
+def profile_number(text: str) -> int:
+    """Read a profile's id, which is `-p` in some commands: what is none may be a password, and is not shown."""
+    try:
+        return positive(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            "here that is a profile's id, a whole number; a password to log in with stands in front of the command"
+        ) from None
 
 
 def seconds(text: str) -> float:
@@ -123,7 +148,8 @@ def parameter(text: str) -> tuple[str, str]:
     """Read NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+        # It may be a password, so it is not shown.
+        raise argparse.ArgumentTypeError("that is not of the form NAME=VALUE")
     return name.strip(), value
 
 

@@ -1,6 +1,7 @@
 """Options as Go's flag package spells them: one dash or two, `=` or a word of its own, `=true` and `=false`.
 
-They are rewritten before argparse sees them, which would read `-password=x` as the password `assword=x`.
+They are rewritten before argparse sees them, which would read `-password=x` as the password `assword=x`. Where a word
+is refused it may be a password in the wrong place, so no more of it is shown than what cannot be one.
 Source: https://pkg.go.dev/flag#hdr-Command_line_flag_syntax
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from argparse import Action
+    from argparse import Action, Namespace
     from collections.abc import Iterator, Sequence
 
     from sectigo_cli.options import Parser
@@ -18,79 +19,125 @@ END = "--"
 YES = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 NO = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 """What Go's strconv.ParseBool reads."""
+DASHES = tuple("\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}")
+"""What an editor or a web page makes of a hyphen."""
+PASSWORD = "p"  # noqa: S105 - a letter
+"""The short name of the options that take a password."""
 
 
-def read(words: Sequence[str], parser: Parser, *, interspersed: bool) -> tuple[list[str], list[str]]:
+def read(
+    words: Sequence[str], parser: Parser, options: Namespace, *, interspersed: bool
+) -> tuple[list[str], list[str]]:
     """Return the options, one word each as argparse wants it, and the words that are no options.
 
     Unless they may be interspersed, the first word that is no option ends the options. What follows an option that
-    takes a value is its value, also where it begins with a dash. Raises UsageError for an option that is none.
+    takes a value is its value, also where it begins with a dash. A switch that is put off is put off in `options`.
+    Raises UsageError for an option that is none, and for one that is given twice behind a command, differently.
     """
-    options: list[str] = []
+    reader = _Reader(words, parser, options, once=interspersed)
     others: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    for word in reader.rest:
         if word == END:
-            others.extend(rest)
-        elif not _is_option(word):
-            others.extend((word,) if interspersed else (word, *rest))
+            others.extend(reader.rest)
+        elif _is_option(word):
+            reader.take(word)
+        elif word.startswith(DASHES):
+            parser.error("a dash that is no hyphen stands in front of an option", hint="type - in its place")
         else:
-            _take(word, rest, parser, options)
-    return options, others
+            others.extend((word,) if interspersed else (word, *reader.rest))
+    return reader.options, others
 
 
 def _is_option(word: str) -> bool:
     return len(word) > 1 and word.startswith("-")
 
 
-def _take(word: str, rest: Iterator[str], parser: Parser, options: list[str]) -> None:
-    spelt, equals, value = word.partition("=")
-    action = _action(spelt, parser)
-    if action is None:
-        _unknown(spelt, parser)
-    name = action.option_strings[-1]
-    if action.nargs == 0:
-        if not equals or _truth(value, spelt, parser):
-            options.append(name)
+class _Reader:
+    """What was read so far, and what is left to read."""
+
+    def __init__(self, words: Sequence[str], parser: Parser, namespace: Namespace, *, once: bool) -> None:
+        self.rest: Iterator[str] = iter(words)
+        self.options: list[str] = []
+        self._parser = parser
+        self._namespace = namespace
+        self._once = once
+        self._values: dict[str, str] = {}
+
+    def take(self, word: str) -> None:
+        """Take an option, with the next word where that is its value."""
+        spelt, equals, value = word.partition("=")
+        action = self._action(spelt)
+        if action is None:
+            self._unknown(spelt)
+        elif action.nargs == 0:
+            self._switch(action, spelt, value if equals else "true")
         else:
-            options[:] = [option for option in options if option != name]
-        return
-    given = value if equals else _value(spelt, rest, parser)
-    options.append(name if given is None else f"{name}={given}")
+            self._valued(action, spelt, value if equals else self._next(spelt))
+
+    def _action(self, spelt: str) -> Action | None:
+        name = spelt[2:] if spelt.startswith("--") else spelt[1:]
+        return self._parser.by_flag.get(f"-{name}" if len(name) == 1 else f"--{name}")
+
+    def _switch(self, action: Action, spelt: str, value: str) -> None:
+        if value not in YES | NO:
+            hint = f"write {spelt} alone, or {spelt}=false"
+            self._parser.error(f"{spelt} takes no value but true or false", hint=hint)
+        name = action.option_strings[-1]
+        self.options = [option for option in self.options if option != name]
+        setattr(self._namespace, action.dest, False)
+        if value in YES:
+            self.options.append(name)
+
+    def _valued(self, action: Action, spelt: str, value: str) -> None:
+        before = self._values.setdefault(action.dest, value)
+        if self._once and before != value and not self._parser.repeats(action):
+            self._parser.error(f"{spelt} is given twice, with different values", hint="give it once")
+        self.options.append(f"{action.option_strings[-1]}={value}")
+
+    def _next(self, spelt: str) -> str:
+        """Return the next word, unless it is an option: then the value was forgotten, more likely than not."""
+        value = next(self.rest, None)
+        if value is None:
+            self._parser.error(f"{spelt} has no value")
+        option = self._mistaken(value.partition("=")[0])
+        if option is not None:
+            hint = f"if that is the value, join the two: {spelt}=VALUE"
+            self._parser.error(f"{spelt} has no value: what follows it is {option}", hint=hint)
+        return value
+
+    def _mistaken(self, value: str) -> str | None:
+        """Return what this value is meant to be, if it is none."""
+        if value == END:
+            return END
+        if not _is_option(value):
+            return None
+        if self._action(value):
+            return f"the option {value}"
+        near = self._near(value)
+        return f"nearly the option {near}" if near else None
+
+    def _near(self, spelt: str) -> str | None:
+        """Return the option that is spelt nearly so."""
+        import difflib
+
+        name = spelt.lstrip("-").lower()
+        near = difflib.get_close_matches(f"--{name}", self._parser.by_flag, n=1, cutoff=0.75)
+        return near[0] if near and len(name) > 1 else None
+
+    def _unknown(self, spelt: str) -> NoReturn:
+        near = self._near(spelt)
+        if near is not None:
+            self._parser.error(f"there is no option {shown(spelt)}", hint=f"did you mean {near}?")
+        short = None if spelt.startswith("--") else self._parser.by_flag.get(spelt[:2])
+        if short is None:
+            self._parser.error(f"there is no option {shown(spelt)}", hint=self._parser.astray)
+        letter = spelt[:2]
+        hint = "each option is a word of its own" if short.nargs == 0 else f"write {letter} VALUE or {letter}=VALUE"
+        self._parser.error(f"there is no option {letter}…: something is glued to {letter}", hint=hint)
 
 
-def _action(spelt: str, parser: Parser) -> Action | None:
-    name = spelt[2:] if spelt.startswith("--") else spelt[1:]
-    return parser.by_flag.get(f"-{name}" if len(name) == 1 else f"--{name}")
-
-
-def _value(spelt: str, rest: Iterator[str], parser: Parser) -> str | None:
-    value = next(rest, None)
-    if value is not None and _is_option(value) and (value == END or _action(value.partition("=")[0], parser)):
-        # Its value was forgotten, more likely than not; it may be a password, so only what is an option is shown.
-        option = value.partition("=")[0]
-        parser.error(
-            f"{spelt} has no value: what follows it is the option {option}",
-            hint=f"if {option} is the value, write {spelt}={option}",
-        )
-    return value
-
-
-def _truth(value: str, spelt: str, parser: Parser) -> bool:
-    if value not in YES | NO:
-        parser.error(f"{spelt} is true or false, not {value!r}", hint=f"write {spelt} alone, or {spelt}=false")
-    return value in YES
-
-
-def _unknown(spelt: str, parser: Parser) -> NoReturn:
-    import difflib
-
-    name = spelt.lstrip("-")
-    near = difflib.get_close_matches(f"--{name}", parser.by_flag, n=1, cutoff=0.75) if len(name) > 1 else []
-    short = parser.by_flag.get(spelt[:2])
-    if not near and not spelt.startswith("--") and short is not None and short.nargs is None:
-        # What is glued to it may be a password.
-        parser.error(
-            f"{spelt[:2]} and its value are glued together", hint=f"write {spelt[:2]} VALUE or {spelt[:2]}=VALUE"
-        )
-    parser.error(f"there is no option {spelt}", hint=f"did you mean {near[0]}?" if near else parser.astray)
+def shown(word: str) -> str:
+    """Return a word that is no option as it may be shown: what begins with the letter of a password may be one."""
+    name = word.lstrip("-")
+    dashes = word.removesuffix(name)
+    return f"{dashes}{name[0]}…" if name[:1].lower() == PASSWORD and len(name) > 1 else word

@@ -56,7 +56,9 @@ REQUIRED = {
     "revoke": {"serial_number": "--serial-number=AB"},
 }
 NUMBER: dict[str, object] = {"42": 42}
-TEXTS = {text: text for text in ("example.com", "-abc", "--abc", "-", "a=b", "-x=y", "two words", "", "true")}
+TEXTS = {text: text for text in ("example.com", "-abc", "--abc", "-", "a=b", "-x=y", "two words", "true")}
+JOINED = ("--", "-p", "--password=x")
+"""What is a value only where it is joined to its option."""
 READ: dict[str, dict[str, object]] = {
     **dict.fromkeys(("id", "authority", "profile_id"), NUMBER),
     "reason": {"superseded": CRLReason.superseded, "4": CRLReason.superseded},
@@ -89,6 +91,9 @@ def test_a_flag_with_a_value(command: str, dest: str, name: str) -> None:
         for words in spelt(name, typed):
             for line in ([*needed, *words], [*words, *needed]):
                 assert getattr(parsed(command, *line), dest) == meant, line
+    if (dest not in READ) and f"{command} {dest}" not in READ:
+        for value in JOINED:
+            assert getattr(parsed(command, *needed, f"-{name}={value}"), dest) == value
 
 
 @pytest.mark.parametrize(("dest", "name"), [(dest, name) for dest in GLOBAL for name in GLOBAL[dest].split()])
@@ -99,6 +104,11 @@ def test_a_global_flag(dest: str, name: str) -> None:
             assert parse_globals([*words, "find", "-n", "x"], options) == ["find", "-n", "x"]
             assert getattr(options, dest) == value, words
             assert getattr(parsed("licenses", *words), dest) == value, "behind the command too"
+    for value in JOINED:
+        assert getattr(parsed("licenses", f"-{name}={value}"), dest) == value
+    for empty in ("", " "):
+        with pytest.raises(UsageError, match="the value is empty"):
+            parse_globals([f"-{name}", empty, "licenses"], argparse.Namespace())
 
 
 @pytest.mark.parametrize(("command", "dest", "name"), rows(SWITCHES))
@@ -112,7 +122,7 @@ def test_a_switch(command: str, dest: str, name: str) -> None:
             assert getattr(parsed(command, f"{flag}={word}"), dest) is False
             assert getattr(parsed(command, flag, f"{flag}={word}"), dest) is False, "the last one counts"
             assert getattr(parsed(command, f"{flag}={word}", flag), dest) is True
-        with pytest.raises(UsageError, match=f"{command}: {flag} is true or false, not 'maybe'"):
+        with pytest.raises(UsageError, match=f"{command}: {flag} takes no value but true or false"):
             parsed(command, f"{flag}=maybe")
 
 
@@ -150,28 +160,128 @@ REFUSED = {
     "a value forgotten in front of an option": (
         ("create", "-d", "example.com", "-p", "-b", "name"),
         "create: -p has no value: what follows it is the option -b",
-        "if -b is the value, write -p=-b; ",
+        "if that is the value, join the two: -p=VALUE; ",
     ),
     "a value forgotten in front of an option with its value": (
         ("create", "-domain", "-password=hush"),
         "create: -domain has no value: what follows it is the option -password",
-        "if -password is the value, write -domain=-password; ",
+        "if that is the value, join the two: -domain=VALUE; ",
     ),
     "a value forgotten in front of two dashes": (
         ("upload", "-p", "--", "x.csr"),
-        "upload: -p has no value: what follows it is the option --",
+        "upload: -p has no value: what follows it is --",
         "",
     ),
-    "a value forgotten at the end": (("find", "-n"), "find: argument -n/--common-name: expected one argument", ""),
+    "a value forgotten at the end": (("find", "-n"), "find: -n has no value", ""),
+    "a value forgotten, before a file": (
+        ("upload", "-p", "8", "a.csr", "b.csr", "-P"),
+        "upload: -P has no value",
+        "",
+    ),
+    "a value forgotten, before a path": (("call", "/x", "--method"), "call: --method has no value", ""),
+    "a value forgotten in front of an option misspelt": (
+        ("create", "-d", "example.com", "-b", "--dryrun"),
+        "create: -b has no value: what follows it is nearly the option --dry-run",
+        "if that is the value, join the two: -b=VALUE; ",
+    ),
+    "two dashes as an id": (
+        ("upload", "-p=--", "x.csr"),
+        "upload: argument -p/--profile: here that is a profile's id",
+        "",
+    ),
+    "two dashes as a reason": (("revoke", "-p", "8", "-s", "AB", "-r=--"), "unknown revocation reason '--'", ""),
+    "two serial numbers": (
+        ("revoke", "-p", "8", "-s", "AB", "-s", "CD"),
+        "revoke: -s is given twice, with different values",
+        "give it once; ",
+    ),
+    "two domains": (
+        ("create", "-d", "example.com", "-domain=example.org"),
+        "create: -domain is given twice, with different values",
+        "give it once; ",
+    ),
+    "an empty folder": (
+        ("create", "-d", "example.com", "--download", ""),
+        "create: argument --download: the value is",
+        "",
+    ),
+    "an empty file": (
+        ("create", "-d", "x", "--password-out="),
+        "create: argument --password-out: the value is empty",
+        "",
+    ),
+    "a dash that is none": (
+        ("find", "\N{EN DASH}p", "hush"),
+        "find: a dash that is no hyphen stands in front of an option",
+        "type - in its place; ",
+    ),
+    "a password glued to its option": (
+        ("find", "-passwordhush"),
+        "find: there is no option -p…",
+        "did you mean --password",
+    ),
+    "a password glued to two dashes": (("find", "--phush"), "find: there is no option --p…", ""),
+    "a password glued to letters": (
+        ("auth", "-dphush"),
+        "auth: there is no option -d…: something is glued to -d",
+        "",
+    ),
+    "a password glued by a colon": (("find", "--password:hush"), "find: there is no option --p…", ""),
+    "a password in capitals": (
+        ("find", "-PASSWORD=hush"),
+        "find: there is no option -P…",
+        "did you mean --password? ",
+    ),
+    "a password of three words": (
+        ("licenses", "-p", "correct", "horse", "hush"),
+        "licenses: unrecognized arguments (2): a password with blanks in it is quoted",
+        "",
+    ),
+    "a password of two words in front": (
+        ("-p", "correct", "hush", "licenses"),
+        "there is no such command: a password with blanks in it is quoted",
+        "",
+    ),
+    "a password where it is none": (
+        ("profiles", "-i", "8", "-p", "hush"),
+        "profiles: unrecognized arguments (1)",
+        "",
+    ),
+    "a password for a switch": (("profiles", "-p=hush"), "profiles: -p takes no value but true or false", ""),
+    "a password for a profile": (
+        ("revoke", "-p", "hush", "-s", "AB"),
+        "revoke: argument -p/--profile: here that is a profile's id, a whole number; a password to log in",
+        "",
+    ),
+    "a variable for a command": (
+        ("SECTIGO_PASSWORD=hush", "find"),
+        "there is no command 'SECTIGO_PASSWORD=…'",
+        "",
+    ),
+    "a variable for an argument": (("licenses", "password=hush"), "licenses: unrecognized arguments: password=…", ""),
+    "a password as a parameter": (
+        ("create", "-d", "example.com", "--param", "PKCS12password=hush"),
+        "create: --param pkcs12Password=… would be seen in ps",
+        "use --password-file FILE",
+    ),
+    "a password as no parameter": (
+        ("create", "-d", "example.com", "--param", "pkcs12Password:hush"),
+        "create: argument --param: that is not of the form NAME=VALUE",
+        "",
+    ),
     "a value glued to a letter": (
         ("create", "-d", "example.com", "-phush"),
-        "create: -p and its value are glued together",
+        "create: there is no option -p…: something is glued to -p",
         "write -p VALUE or -p=VALUE; ",
     ),
-    "letters glued together": (("auth", "-dC"), "auth: there is no option -dC", ""),
+    "letters glued together": (
+        ("auth", "-dC"),
+        "auth: there is no option -d…: something is glued to -d",
+        "each option is a word of its own; ",
+    ),
     "a name misspelt": (
         ("create", "-passwrod=hush"),
-        "create: there is no option -passwrod",
+        "create: there is no option -p…",
         "did you mean --password? ",
     ),
     "three dashes": (("auth", "---debug"), "auth: there is no option ---debug", "did you mean --debug? "),
@@ -192,7 +302,7 @@ REFUSED = {
 def test_refused(sectigo: Runner, liar: LyingService, words: tuple[str, ...], said: str, hint: str) -> None:
     done = sectigo(*words, env=liar.environ)
     assert (done.code, done.out) == (2, "")
-    first, second = done.err.splitlines()
+    first, second, *_ = [*done.err.splitlines(), "sectigo: hint: "]
     assert first.startswith(f"sectigo: error: {said}")
     assert second.startswith(f"sectigo: hint: {hint}")
     assert "hush" not in done.err

@@ -9,6 +9,7 @@ import json
 import pickle
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ from sectigo_iot import (
     RawReply,
     fields,
 )
+from sectigo_iot.answers import Field
 from tests.unit.lying_server import BATCH
 
 MODELS: tuple[Any, ...] = (
@@ -172,8 +174,38 @@ def test_values_are_compared_by_what_was_read() -> None:
     batch, same = Batch.read(BATCH), Batch.read({**BATCH, "batchId": "24", "unheard-of": 1})
     assert (batch, hash(batch)) == (same, hash(same))
     assert batch != Batch.read({**BATCH, "batchId": 25})
-    assert Profile.read({"profileId": 1}) != LicensesUsed.read({})
+    assert CertificateSearch.read({"totalCount": 1}) != Search.read({"totalCount": 1})
     assert batch != 24
+    assert batch == mock.ANY
+    assert hash(batch) != hash(Batch.read({**BATCH, "batchId": 25}))
+
+
+class Search(CertificateSearch):
+    """A subclass has the fields of its base."""
+
+    more = Field("more", fields.text)
+
+
+def test_a_subclass_has_the_fields_of_its_base() -> None:
+    found = Search.read({"totalCount": 5, "items": [], "more": "x"})
+    assert (found.total_count, found.more) == (5, "x")
+    assert found != Search.read({"totalCount": 6, "items": [], "more": "x"})
+    assert repr(found) == "Search(total_count=5, items=(), more='x')"
+
+
+def test_values_with_lists_and_mappings_have_a_hash() -> None:
+    organization = Organization.read({"organizationId": 1, "organizationParameters": {"a": "b"}})
+    assert hash(organization) == hash(Organization.read({"organizationId": 1, "organizationParameters": {"a": "b"}}))
+    with pytest.raises(TypeError):
+        organization.organization_parameters["a"] = "c"  # type: ignore[index]
+    assert hash(Batch.read({**BATCH, "generatorParametersValues": {"a": []}}))
+
+
+def test_values_are_read_not_made() -> None:
+    with pytest.raises(TypeError, match=r"a Batch is made by read\(\) from a document"):
+        Batch(BATCH)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Batch()  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
@@ -184,7 +216,8 @@ def test_values_can_be_copied_and_pickled(again: Callable[[Any], Any]) -> None:
 
 
 def test_the_repr_names_the_fields_and_not_the_document() -> None:
-    shown = repr(Batch.read({**BATCH, "unheard-of": 1}))
+    shown = repr(Batch.read({**BATCH, "unheard-of": 1, "generatorParametersValues": {"pkcs12Password": "hush"}}))
+    assert "hush" not in shown, "what was ordered with is not shown"
     assert "batch_id=24" in shown
     assert "unheard-of" not in shown
 

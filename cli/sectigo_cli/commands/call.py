@@ -7,11 +7,18 @@ import contextlib
 import json
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
 from sectigo_cli.once import under_way
 from sectigo_cli.options import Parser, UsageError
 from sectigo_cli.output import print_json, print_line
+
+if TYPE_CHECKING:
+    from sectigo_iot import RawReply
+
+READING = ("GET", "HEAD")
+"""Methods that change nothing."""
 
 
 def configure(parser: Parser) -> None:
@@ -44,11 +51,11 @@ def run(args: argparse.Namespace, context: Context) -> None:
     elif reply.media_type.startswith("text/"):
         print_line(context, reply.text)
     else:
-        _write(context, reply.body)
+        _write(context, args.method, reply)
 
 
 def _sending(context: Context, method: str) -> contextlib.AbstractContextManager[None]:
-    if method.upper() in ("GET", "HEAD"):
+    if method.upper() in READING:
         return contextlib.nullcontext()
     doubt = "interrupted while the call was under way: nobody knows its outcome"
     return under_way(context, doubt, "find out what became of it before you repeat it")
@@ -69,9 +76,17 @@ def _body(data: str, context: Context) -> bytes:
     return data.encode()
 
 
-def _write(context: Context, body: bytes) -> None:
+def _write(context: Context, method: str, reply: RawReply) -> None:
     if context.stdout.isatty():
-        raise UsageError(f"call: the answer is {len(body)} bytes that are no text", hint="send it to a file with >")
+        from sectigo_iot import SectigoError
+
+        made = (
+            ""
+            if method.upper() in READING
+            else f"{method.upper()} was carried out with {reply.status}; another time "
+        )
+        what = f"the answer is {len(reply.body)} bytes that are no text"
+        raise SectigoError(what, hint=f"{made}send it to a file with >")
     context.stdout.flush()
-    context.stdout.buffer.write(body)
+    context.stdout.buffer.write(reply.body)
     context.stdout.buffer.flush()

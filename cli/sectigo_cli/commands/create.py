@@ -12,7 +12,7 @@ from sectigo_cli.context import Context
 from sectigo_cli.folders import folder_for
 from sectigo_cli.following import add_following_options, follow
 from sectigo_cli.names import dns_names
-from sectigo_cli.options import Parser, UsageError, parameter, positive
+from sectigo_cli.options import Parser, UsageError, filled, parameter, positive
 from sectigo_cli.ordered import order
 from sectigo_cli.output import print_json
 from sectigo_cli.pkcs12_passwords import (
@@ -60,9 +60,11 @@ def configure(parser: Parser) -> None:
     secret.add_argument(
         "-p", "--password", dest="pkcs12_password", metavar="TEXT", help="of the PKCS#12; others may see it in ps"
     )
-    secret.add_argument("--password-file", metavar="FILE", help="the first line of this file; - is stdin")
     secret.add_argument(
-        "--password-out", metavar="FILE", help="write the generated password here instead of on stderr"
+        "--password-file", type=filled, metavar="FILE", help="the first line of this file; - is stdin"
+    )
+    secret.add_argument(
+        "--password-out", type=filled, metavar="FILE", help="write the generated password here instead of on stderr"
     )
     parser.add_argument("--dry-run", action="store_true", help="do everything but order")
     add_following_options(parser)
@@ -107,7 +109,7 @@ def _asked(args: argparse.Namespace) -> dict[str, str]:
     asked = {parameter: (getattr(args, option) or "").strip() for option, parameter in SUBJECT.items()}
     asked = {name: value for name, value in asked.items() if value}
     for name, value in args.param:
-        if name == PASSWORD:
+        if name.casefold() == PASSWORD.casefold():
             raise UsageError(f"create: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
         if name in NAMES:
             raise UsageError(f"create: --param {name}=… would contradict the names", hint="use -d and --dns")
@@ -165,6 +167,6 @@ def _params(context: Context, authority: Authority, names: list[str], asked: dic
 
 
 def _show(context: Context, authority: Authority, name: str, params: dict[str, str]) -> None:
-    shown = {key: "[redacted]" if key == PASSWORD else value for key, value in params.items()}
+    shown = {key: "[redacted]" if "password" in key.lower() else value for key, value in params.items()}
     print_json(context, {"authorityId": authority.id, "batchName": name, "profileParams": shown})
     context.note("nothing was ordered (--dry-run)")

@@ -8,14 +8,16 @@ from pathlib import Path
 from sectigo_cli.context import Context
 from sectigo_cli.folders import folder_for
 from sectigo_cli.following import add_wait_options, fetch, left_off, told, wait
-from sectigo_cli.options import Parser, positive
+from sectigo_cli.options import Parser, filled, positive
 from sectigo_cli.output import print_line
 
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
     parser.add_argument("-i", "--id", type=positive, required=True, metavar="ID", help="the batch to fetch")
-    parser.add_argument("-o", "--outdir", default=".", metavar="DIR", help="the folder to write to (default: here)")
+    parser.add_argument(
+        "-o", "--outdir", type=filled, default=".", metavar="DIR", help="the folder to write to (default: here)"
+    )
     add_wait_options(parser, then=", then fetch it")
     parser.add_argument("--force", action="store_true", help="replace a file that stands there already")
 

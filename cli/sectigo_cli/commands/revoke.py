@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sectigo_cli.context import Context
 from sectigo_cli.exits import FAILED
 from sectigo_cli.once import log_in_first, under_way
-from sectigo_cli.options import Parser, UsageError, checked, positive
+from sectigo_cli.options import Parser, UsageError, checked, profile_number
 from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
-    parser.add_argument("-p", "--profile", type=positive, dest="profile_id", metavar="ID", help="the profile's id")
+    parser.add_argument(
+        "-p", "--profile", type=profile_number, dest="profile_id", metavar="ID", help="the profile's id"
+    )
     parser.add_argument(
         "-r",
         "--reason",

@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sectigo_cli.context import Context
-from sectigo_cli.options import Parser, UsageError, seconds
+from sectigo_cli.options import Parser, UsageError, filled, seconds
 from sectigo_cli.output import print_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def configure(parser: Parser) -> None:
         help="the keys that it makes (default rsa4096)",
     )
     parser.add_argument(
-        "--ca", metavar="FILE", help="PEM of a CA certificate and its key to issue under (SIAS_CA_PATH)"
+        "--ca", type=filled, metavar="FILE", help="PEM of a CA certificate and its key to issue under (SIAS_CA_PATH)"
     )
     parser.add_argument("--allow-remote", action="store_true", help="let it listen on more than this machine")
 
