@@ -47,7 +47,7 @@ types: $(READY) ## mypy --strict over library, command and tests
 	@$(VENV)/bin/mypy --no-error-summary
 
 unit: $(READY) ## pytest
-	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile -o cache_dir=$(CACHE)/pytest
+	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile -o "cache_dir=$(CACHE)/pytest"
 
 $(DOCS_READY): $(READY)
 	@echo "adding Sphinx to $(VENV) (once) ..." >&2
@@ -56,7 +56,7 @@ $(DOCS_READY): $(READY)
 	@touch $@
 
 docs: $(DOCS_READY) ## the documentation as pages, in .venv/docs; warnings are errors
-	@$(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going -d $(CACHE)/doctrees docs $(VENV)/docs
+	@$(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going -d "$(CACHE)/doctrees" docs $(VENV)/docs
 	@echo "$(VENV)/docs/index.html"
 
 $(VENV)/dist-tools: $(READY)

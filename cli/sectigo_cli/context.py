@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from sectigo_iot import IoTManager, Settings
 
+from sectigo_cli.endings import Endings
 from sectigo_cli.env_file import names_variables, read_env_file, remarks
-from sectigo_cli.exits import Interrupted
 
 
 class Context:
@@ -30,6 +30,7 @@ class Context:
         """Whether what is said to the user has somewhere to go."""
         self.at_prompt = False
         """Whether the user interrupted a question."""
+        self.endings = Endings()
         self.options = argparse.Namespace()
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
@@ -123,7 +124,7 @@ class Context:
         except EOFError:
             self.say("")
             return ""
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             self.at_prompt = True
             raise
 

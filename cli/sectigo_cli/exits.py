@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from sectigo_cli.options import UsageError
@@ -18,14 +17,8 @@ ATTENTION = 3
 NOT_AUTHENTICATED = 4
 OUTCOME_UNKNOWN = 5
 NOT_READY = 8
-
-
-class Interrupted(BaseException):
-    """A signal asked this process to end."""
-
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__(number.name)
-        self.signal = number
+LONGEST = 4096
+"""Characters of a line that is said about an error."""
 
 
 class OrderStandsError(Exception):
@@ -59,12 +52,18 @@ def exit_code(error: Exception) -> int:
 def report(context: Context, error: Exception) -> None:
     """Say on stderr what went wrong, and what to do about it where that is known."""
     message, hint = _words(error)
-    context.say(f"sectigo: error: {message}")
+    context.say(f"sectigo: error: {_one_line(message)}")
     faults = getattr(error, "faults", ())
     for fault in faults if len(faults) > 1 else ():
-        context.say(f"  {fault}")
+        context.say(f"  {_one_line(fault)}")
     if hint:
-        context.say(f"sectigo: hint: {hint}")
+        context.say(f"sectigo: hint: {_one_line(hint)}")
+
+
+def _one_line(text: str) -> str:
+    """Return a text that may hold what somebody typed: it makes no lines of its own, and has an end."""
+    line = text.replace("\r\n", "\n").replace("\n", "\\n")
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def _words(error: Exception) -> tuple[str, str | None]:

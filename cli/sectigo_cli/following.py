@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_cli.exits import Interrupted, OrderStandsError
+from sectigo_cli.exits import OrderStandsError
 from sectigo_cli.options import Parser, filled, seconds
 from sectigo_cli.progress import downloading, waiting
 
@@ -52,7 +52,7 @@ def left_off(context: Context, batch_id: int, folder: Path | None = None) -> Ite
     """Say, should the user interrupt the wait, how to go on with it."""
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         context.note(f"no longer waiting; the order stands: `{_command(batch_id, folder)} --wait` goes on")
         raise
 

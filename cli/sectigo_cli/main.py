@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sectigo_cli.context import Context
-from sectigo_cli.exits import DONE, FAILED, Interrupted, exit_code, report
+from sectigo_cli.endings import Interrupted, die
+from sectigo_cli.exits import DONE, FAILED, exit_code, report
 from sectigo_cli.grammar import chosen, module_of, parse_command, parse_globals
 from sectigo_cli.options import UsageError
 from sectigo_cli.output import print_line
@@ -18,70 +18,42 @@ from sectigo_cli.output import print_line
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
-    from types import FrameType
-
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code; dies of the signal that interrupted it.
+    """Run one command line, by default the process's own, and return its exit code.
 
-    Without `argv` it is the process's own command line, after which nothing is expected to run.
+    In the main thread it dies of the signal that interrupted it.
     """
     if sys.stdout is None:
         # What was paid for must be told; without stdout there is nowhere to tell it.
         return _without_stdout()
     context = Context()
-    previous = _catch()
+    with context.endings:
+        code = _ended(list(sys.argv[1:] if argv is None else argv), context)
+        context.close()
+        _drop_unwritten()
+    # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
+    return die(code) if isinstance(code, signal.Signals) else code
+
+
+def _ended(argv: list[str], context: Context) -> int | signal.Signals:
+    """Return the exit code, or the signal that interrupted the run."""
     try:
-        return _complete(list(sys.argv[1:] if argv is None else argv), context)
-    except KeyboardInterrupt:
-        number = _heard(signal.SIGINT)
-    except Interrupted as interrupted:
-        number = _heard(interrupted.signal)
+        try:
+            return _complete(argv, context)
+        finally:
+            context.endings.rest()
+    except KeyboardInterrupt as interruption:
+        # What was broken off is not printed to its end: nobody may ever read that.
+        _discard(sys.stdout)
+        return interruption.signal if isinstance(interruption, Interrupted) else signal.SIGINT
     except BrokenPipeError:
-        number = signal.SIGPIPE
+        return signal.SIGPIPE
     except Exception as error:  # noqa: BLE001 - every error becomes a message here, none a traceback
         with contextlib.suppress(OSError):
             report(context, error)
         return exit_code(error)
-    finally:
-        context.close()
-        _drop_unwritten()
-        for heard, handler in previous.items():
-            signal.signal(heard, handler)
-        if argv is None:
-            # The interpreter looks for garbage as it ends, which takes longer than the command itself.
-            gc.freeze()
-    # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
-    return _die(number)
-
-
-def _catch() -> dict[signal.Signals, Any]:
-    """Let the signals that ask a process to end unwind it, but for one that is ignored, as under nohup."""
-    caught = [number for number in ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
-    return {number: signal.signal(number, _interrupt) for number in caught}
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(signal.Signals(number))
-
-
-def _heard(number: signal.Signals) -> signal.Signals:
-    """Let the same signal kill at once from now on: whoever presses Ctrl-C twice sees no traceback.
-
-    What it broke off printing is not printed to its end: nobody may ever read that.
-    """
-    signal.signal(number, signal.SIG_DFL)
-    _discard(sys.stdout)
-    return number
-
-
-def _die(number: signal.Signals) -> int:
-    """Die of the signal, so that a shell or a supervisor sees why."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    return 128 + number
 
 
 def _without_stdout() -> int:
@@ -98,6 +70,7 @@ def _complete(argv: list[str], context: Context) -> int:
     except SystemExit as done:
         code = int(done.code or 0)
     context.stdout.flush()
+    context.endings.check()
     return code
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from sectigo_cli.exits import Interrupted
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +28,7 @@ def log_in_first(context: Context) -> None:
 @contextlib.contextmanager
 def under_way(context: Context, doubt: str, hint: str) -> Iterator[None]:
     """Say, should the user interrupt it, that nobody knows what became of it."""
+    context.endings.check()
     try:
         yield
     except BaseException as error:
@@ -40,6 +39,6 @@ def under_way(context: Context, doubt: str, hint: str) -> Iterator[None]:
 def say_doubt(context: Context, error: BaseException, doubt: str, hint: str) -> None:
     """Say what nobody knows, if this is an interruption of what was under way."""
     # The log-in's prompt stands before the request, or after the 401 that refused it.
-    if isinstance(error, KeyboardInterrupt | Interrupted) and not context.at_prompt:
+    if isinstance(error, KeyboardInterrupt) and not context.at_prompt:
         context.say(f"sectigo: error: {doubt}")
         context.say(f"sectigo: hint: {hint}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def order(context: Context, name: str, send: Callable[[], Batch]) -> Batch:
     """Send an order once and print its batch at once; where that fails, say its id, or that nobody knows of it."""
     log_in_first(context)
+    context.endings.check()
     batch = None
     try:
         batch = send()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from sectigo_cli.context import Context
 from tests.commands.conftest import names_in
 from tests.commands.lying_service import (
     AUTH,
@@ -177,8 +180,7 @@ def test_at_the_log_in_s_prompt_nothing_was_sent(
 
     Path("one.csr").write_bytes(request("one.example.com"))
     monkeypatch.setattr(getpass, "getpass", interrupted)
-    monkeypatch.setattr(main, "_heard", lambda number: number)
-    monkeypatch.setattr(main, "_die", lambda number: 128 + number)
+    monkeypatch.setattr(main, "die", lambda number: 128 + number)
     env = {**liar.environ, "SECTIGO_PASSWORD": "", "SECTIGO_ENVIRONMENT": "staging"}
     done = sectigo(*words, env=env, terminal=True)
     assert (done.code, done.out) == (130, "")
@@ -278,6 +280,9 @@ def test_a_full_stdout(liar: LyingService) -> None:
 
     code, err = run("licenses", env=liar.environ, stdout=full)
     assert (code, err) == (1, "sectigo: error: No space left on device\n")
+    for words in (("--help",), ("create", "--help"), ("help", "create")):
+        for unbuffered in ("", "1"):
+            assert run(*words, env={"PYTHONUNBUFFERED": unbuffered}, stdout=full)[0] == 1
     code, err = run("create", "-d", "example.com", "-p", "secrtpasswrd", env=liar.environ, stdout=full)
     assert code == 1
     assert "sectigo: the order was accepted as batch 24\n" in err
@@ -339,6 +344,90 @@ def test_streams_that_a_shell_has_closed(liar: LyingService, closing: str, code:
 def test_the_handler_of_whoever_calls_it_is_put_back() -> None:
     from sectigo_cli.main import main
 
-    before = signal.getsignal(signal.SIGTERM)
-    assert main(["--version"]) == 0
-    assert signal.getsignal(signal.SIGTERM) is before
+    def mine(*_: object) -> None:
+        """Do nothing."""
+
+    before = [signal.signal(number, mine) for number in SIGNALS]
+    try:
+        assert main(["--version"]) == 0
+        assert [signal.getsignal(number) for number in SIGNALS] == [mine] * 3
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+
+def test_in_a_thread_no_signal_is_listened_for() -> None:
+    from sectigo_cli.main import main
+
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(main(["--version"])))
+    thread.start()
+    thread.join(10)
+    assert codes == [0]
+
+
+@pytest.mark.parametrize(
+    "pair", list(itertools.permutations(SIGNALS, 2)), ids=lambda pair: "-".join(n.name for n in pair)
+)
+def test_a_second_signal_disturbs_nothing(liar: LyingService, pair: tuple[signal.Signals, signal.Signals]) -> None:
+    liar.answers[CREATE] = HANG
+    for pause in (0, 0.001, 0.003):
+        liar.hanging.clear()
+        with start("create", "-d", "example.com", "-p", "correct-horse", env=liar.environ) as process:
+            try:
+                assert liar.hanging.wait(15)
+                process.send_signal(pair[0])
+                time.sleep(pause)
+                process.send_signal(pair[1])
+                _, err = process.communicate(timeout=15)
+            finally:
+                process.kill()
+        assert -process.returncode in pair
+        assert "Traceback" not in err
+        assert "nobody knows its outcome" in err
+
+
+def test_an_interruption_that_python_dropped_is_not_forgotten(
+    sectigo: Runner, liar: LyingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception in a callback, such as that of a module's lock, comes to nothing; yet no order is sent."""
+    from sectigo_cli import main, once, ordered
+
+    class Dropping:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    log_in = once.log_in_first
+
+    def dropped(context: Context) -> None:
+        log_in(context)
+        Dropping()
+
+    monkeypatch.setattr(ordered, "log_in_first", dropped)
+    monkeypatch.setattr(main, "die", lambda number: 128 + number)
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    done = sectigo("create", "-d", "example.com", "-p", "correct-horse", env=liar.environ)
+    assert (done.code, done.out) == (143, "")
+    assert CREATE not in liar.asked
+    assert "nobody knows" not in done.err
+
+
+def test_three_signals_end_it_whatever_it_does() -> None:
+    """As where what cleans up hangs."""
+    program = """
+import os, signal, time
+from sectigo_cli.endings import Endings
+endings = Endings()
+with endings:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        endings.rest()
+        while True:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, timeout=15
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, b"")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 EPILOG = """\
-to have it in every new shell:
-  bash  sectigo completion bash > ~/.local/share/bash-completion/completions/sectigo
-  zsh   sectigo completion zsh > FOLDER/_sectigo, where FOLDER is one of $fpath
-  fish  sectigo completion fish > ~/.config/fish/completions/sectigo.fish"""
+to have it in every new shell, add one line to the file that your shell reads when it starts:
+  bash  ~/.bashrc                   source <(sectigo completion bash)
+  zsh   ~/.zshrc, after compinit    eval "$(sectigo completion zsh)"
+  fish  ~/.config/fish/config.fish  sectigo completion fish | source"""
 
 
 def configure(parser: Parser) -> None:
@@ -29,16 +29,30 @@ def run(args: argparse.Namespace, context: Context) -> None:
     """Print the script."""
     import shtab
 
-    from sectigo_cli.grammar import COMMANDS, full_parser
+    from sectigo_cli.grammar import full_parser
 
     parser = full_parser()
-    kinds: dict[str, dict[str, Any]] = {
+    _mark(parser, _kinds())
+    script = shtab.complete(parser, shell=args.shell)
+    # zsh is told that a file is the last argument, also where more may follow.
+    print_line(context, script.replace('"(*):', '"*:') if args.shell == "zsh" else script)
+
+
+def _kinds() -> dict[str, dict[str, Any]]:
+    """Return what completes a value, by the name that help has for it, or by where it ends up."""
+    import shtab
+
+    from sectigo_cli.grammar import COMMANDS
+    from sectigo_iot import ENDPOINTS, CRLReason, Environment
+
+    return {
         "FILE": {"complete": shtab.FILE},
         "DIR": {"complete": shtab.DIRECTORY},
         "COMMAND": {"choices": list(COMMANDS)},
+        "REASON": {"choices": [reason.name for reason in CRLReason]},
+        "NAME|PATH": {"choices": list(ENDPOINTS)},
+        "environment": {"choices": [environment.value for environment in Environment]},
     }
-    _mark(parser, kinds)
-    print_line(context, shtab.complete(parser, shell=args.shell))
 
 
 def _mark(parser: argparse.ArgumentParser, kinds: dict[str, dict[str, Any]]) -> None:
@@ -47,5 +61,5 @@ def _mark(parser: argparse.ArgumentParser, kinds: dict[str, dict[str, Any]]) -> 
         if isinstance(action, argparse._SubParsersAction):
             for each in action.choices.values():
                 _mark(each, kinds)
-        elif isinstance(action.metavar, str):
-            vars(action).update(kinds.get(action.metavar, {}))
+        else:
+            vars(action).update(kinds.get(str(action.metavar), kinds.get(action.dest, {})))
