@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 
 import requests
-from serving import emulator
+from serving import emulator, rounds_wanted
 
 from sectigo_iot import IoTManager, MemoryTokenStore, Settings
 
@@ -55,7 +56,9 @@ def measure(rounds: int, compared: dict[str, Callable[[], object]]) -> dict[str,
 
 def main() -> None:
     """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    rounds = rounds_wanted(20)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     with emulator() as environ, requests.Session() as session:
         session.trust_env = False
         with IoTManager(Settings(environ=environ, token_store=MemoryTokenStore())) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import subprocess
@@ -11,6 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SECTIGO = str(Path(sys.executable).with_name("sectigo"))
+
+
+def rounds_wanted(usual: int) -> int:
+    """Return how many rounds the command line asks for."""
+    parser = argparse.ArgumentParser(description="Prints what is measured beside what; see the top of the file.")
+    parser.add_argument("rounds", nargs="?", type=int, default=usual, help=f"how often all is run (default {usual})")
+    rounds: int = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("at least one round is needed")
+    return rounds
 
 
 @contextlib.contextmanager

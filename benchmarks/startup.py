@@ -17,7 +17,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from serving import SECTIGO, emulator
+from serving import SECTIGO, emulator, rounds_wanted
 
 BARE = "python -c pass"
 REQUESTS = "python -c 'import requests'"
@@ -88,7 +88,7 @@ def said(reached: bool) -> str:
 
 def main() -> None:
     """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    rounds = rounds_wanted(40)
     with emulator() as environ:
         subprocess.run([SECTIGO, "auth"], env=environ, check=True, capture_output=True)
         runs = measure(rounds, environ)

@@ -128,7 +128,7 @@ class Login:
             return users[0], "token cache"
         if self._testing:
             return TESTING_USERNAME, "default of the testing environment"
-        answer = self._prompt("Sectigo user name: ", False) if self._prompt else ""
+        answer = self._prompt(f"Sectigo user name at {self._endpoint}: ", False) if self._prompt else ""
         if not answer:
             raise NoCredentialsError(f"there are no credentials for {self._endpoint}", hint=_HINT)
         return answer, "prompt"
@@ -143,7 +143,7 @@ class Login:
         if self._testing and username == TESTING_USERNAME:
             return TESTING_PASSWORD, "default of the testing environment"
         if self._prompt is not None:
-            return self._prompt(f"Sectigo password for {username}: ", True), "prompt"
+            return self._prompt(f"Sectigo password of {username} at {self._endpoint}: ", True), "prompt"
         return None, "nowhere"
 
 

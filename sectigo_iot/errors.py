@@ -212,7 +212,8 @@ class InvalidReplyError(TransportError):
 class OutcomeUnknownError(SectigoError):
     """A request that may have been carried out was sent, and no answer says whether it was.
 
-    It may exist and be paid for. Do not repeat it; find out. `batch_name` names the order, if it was one.
+    It may exist and be paid for. Do not repeat it; find out. `batch_name` is the name that an order was sent under,
+    by which to look for it; of an upload it is the file's name, and None of what was no order.
     """
 
     def __init__(self, message: str, *, batch_name: str | None = None, hint: str | None = None) -> None:

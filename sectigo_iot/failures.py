@@ -35,11 +35,12 @@ from sectigo_iot.errors import (
     UnreachableError,
     clean,
 )
-from sectigo_iot.redaction import redacted, secrets_of
+from sectigo_iot.redaction import REDACTED, redacted, secrets_of
 
 if TYPE_CHECKING:
     from sectigo_iot.calls import Call
 
+LOOPBACK = ("localhost", "127.", "[::1]")
 CONNECT_SECONDS = 10.0
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses of a fault that passes, after which a read is repeated."""
@@ -92,6 +93,8 @@ def _unreachable(host: str, cause: object) -> UnreachableError:
     if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
         return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
     hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
+    if host.startswith(LOOPBACK):
+        hint += " `sectigo serve` runs an emulator"
     return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
 
 
@@ -165,7 +168,7 @@ def outcome_unknown(call: Call, what: str) -> OutcomeUnknownError:
             f"nobody knows whether the order {call.order!r} was accepted: {what}",
             batch_name=call.order,
             hint=f"do not repeat it: it may exist and be paid for; look for the batch {call.order!r} in the "
-            "portal, or for its certificate with `sectigo find`",
+            "portal, or for its certificate with `sectigo find` (to find none proves nothing until it may be issued)",
         )
     return OutcomeUnknownError(
         f"nobody knows whether {call.endpoint.name} was carried out: {what}",
@@ -179,13 +182,22 @@ def api_error(call: Call, response: requests.Response, body: bytes, token: str |
     kind = _ERRORS.get(response.status_code, APIError)
     error = kind(
         response.status_code,
-        clean(redacted(str(words), (*secrets_of(call), token or ""))) if words else None,
+        _said(call, str(words), token) if words else None,
         _integer(document.get("errorCode")),
         _integer(document.get("timestamp")),
         action=call.endpoint.name,
     )
     error.retry_after = _retry_after(response)
     return error
+
+
+def _said(call: Call, words: str, token: str | None) -> str | None:
+    """Return the service's words, without a secret; nothing of those about a log-in that hold the password.
+
+    A gap in a sentence such as "wrong user name or password" would tell which word of it is the password.
+    """
+    shown = clean(redacted(words, (*secrets_of(call), token or "")))
+    return None if call.endpoint.name == "authenticate" and REDACTED in shown else shown
 
 
 def _error_document(body: bytes) -> dict[str, Any]:

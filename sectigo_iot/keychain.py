@@ -83,7 +83,8 @@ def _keep(service: str, username: str, password: str) -> str | None:
         keyring.set_password(service, username, password)
         kept = keyring.get_password(service, username) == password
     except Exception as error:  # noqa: BLE001 - a backend may raise anything
-        return f"the keyring says {type(error).__name__}"
+        missing = type(error).__name__ == "NoKeyringError"
+        return "this machine has no keyring" if missing else f"the keyring says {type(error).__name__}"
     return None if kept else "there is no keyring that keeps it"
 
 

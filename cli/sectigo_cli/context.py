@@ -108,6 +108,7 @@ class Context:
         if self._client is None:
             from sectigo_iot import IoTManager
 
+            self.endings.be_prompt()
             self._client = IoTManager(self.settings)
         return self._client
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import FrameType
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 3
-"""At this many signals the process dies at once, whatever it is doing."""
+VOLLEY = 1.0
+"""Seconds after a signal in which others say no more than it did: supervisors send several."""
+NUDGE = 0.05
+"""Seconds that a signal may go unheard."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,8 +31,10 @@ class Endings:
 
     def __init__(self) -> None:
         self._heard: list[signal.Signals] = []
+        self._deaf_until = 0.0
         self._resting = False
         self._before: dict[signal.Signals, Any] = {}
+        self._pipe: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -40,13 +45,40 @@ class Endings:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._pipe is not None:
+            signal.set_wakeup_fd(-1)
+            os.close(self._pipe[1])
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now < self._deaf_until:
+            return
+        self._deaf_until = now + VOLLEY
         self._heard.append(signal.Signals(number))
-        if len(self._heard) >= PATIENCE:
-            die(signal.Signals(number))
-        if len(self._heard) == 1 and not self._resting:
+        if not self._resting:
             raise Interrupted(self._heard[0])
+        if len(self._heard) > 1:
+            die(signal.Signals(number))
+
+    def be_prompt(self) -> None:
+        """See to it that a signal is heard too that comes just before the main thread waits in the system.
+
+        Python hears a signal between two steps of its own, or when it breaks off a wait; in between it would be heard
+        only when the wait is over.
+        Source: https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers
+        """
+        if self._before and self._pipe is None:
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[1], False)
+            signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            threading.Thread(target=self._nudge, args=self._pipe[:1], name="sectigo-nudge", daemon=True).start()
+
+    def _nudge(self, reader: int) -> None:
+        while number := os.read(reader, 1):
+            time.sleep(NUDGE)
+            if number[0] in self._before and not self._heard:
+                signal.pthread_kill(threading.main_thread().ident or 0, number[0])
+        os.close(reader)
 
     def check(self) -> None:
         """Raise Interrupted where one was raised and came to nothing: in a callback, Python drops an exception."""
@@ -54,7 +86,7 @@ class Endings:
             raise Interrupted(self._heard[0])
 
     def rest(self) -> None:
-        """Let no signal raise anything any more: what is left to do is short."""
+        """Let no signal raise anything any more: what is left to do is short. One that insists kills."""
         self._resting = True
 
 

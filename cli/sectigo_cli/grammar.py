@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sectigo_cli.options import Parser, UsageError, add_global_options
 from sectigo_cli.spellings import read
@@ -54,18 +54,21 @@ def parse_command(name: str, words: Sequence[str], options: argparse.Namespace) 
     """Read what follows the command into the options."""
     parser = command_parser(name)
     spelt, others = read(words, parser, options, interspersed=True)
+    if others and parser.chief is not None:
+        _too_many(parser, others, spelt, options)
     end = ["--"] if any(word.startswith("-") for word in others) else []
     _, left = parser.parse_known_args([*spelt, *end, *others], options)
     if left:
-        parser.error(_too_many(left, [*spelt, *end], options))
+        _too_many(parser, left, spelt, options)
 
 
-def _too_many(left: Sequence[str], spelt: Sequence[str], options: argparse.Namespace) -> str:
+def _too_many(parser: Parser, left: Sequence[str], spelt: Sequence[str], options: argparse.Namespace) -> NoReturn:
     """Say that there are words too many; not which, where they may be a password: `-p` is not one everywhere."""
     near = any(each.startswith("--p") and not each.partition("=")[2].isdigit() for each in spelt)
-    if options.login_password is None and not near:
-        return f"unrecognized arguments: {' '.join(map(told, left))}"
-    return f"unrecognized arguments ({len(left)}): a password with blanks in it is quoted"
+    if near or options.login_password is not None:
+        parser.error(f"unrecognized arguments ({len(left)}): a password with blanks in it is quoted")
+    hint = f"did you mean {parser.chief} {told(left[0])}?" if parser.chief and len(left) == 1 else None
+    parser.error(f"unrecognized arguments: {' '.join(map(told, left))}", hint=hint)
 
 
 def told(word: str) -> str:
@@ -83,7 +86,7 @@ def command_named(word: str, *, shown: bool = True) -> str:
     if name not in COMMANDS:
         import difflib
 
-        near = difflib.get_close_matches(word, COMMANDS, n=1)
+        near = ["--version"] if word == "version" else difflib.get_close_matches(word, COMMANDS, n=1)
         hint = f"did you mean {near[0]}? `sectigo --help` lists them all" if near else _ALL
         what = f"no command {told(word)!r}" if shown else "no such command: a password with blanks in it is quoted"
         raise UsageError(f"there is {what}", hint=hint)

@@ -30,6 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     astray: str | None = None
     """What to tell whoever gives it an option that it does not have."""
+    chief: str | None = None
+    """The option that a word was probably meant for that stands alone."""
 
     def __init__(self, **settings: Any) -> None:
         fixed = {"allow_abbrev": False, "add_help": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
@@ -119,7 +121,8 @@ def positive(text: str) -> int:
     """Read an id: a whole number above 0."""
     # int() refuses what is longer than some thousand digits.
     if not text.isascii() or not text.isdigit() or len(text) > 100 or not 0 < int(text) <= LARGEST_ID:
-        raise argparse.ArgumentTypeError(f"{text!r} is no id: a whole number from 1 to {LARGEST_ID} is wanted")
+        shown = text if len(text) < 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"{shown!r} is no id: a whole number from 1 to {LARGEST_ID} is wanted")
     return int(text)
 
 

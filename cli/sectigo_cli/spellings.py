@@ -121,8 +121,9 @@ class _Reader:
         import difflib
 
         name = spelt.lstrip("-").lower()
-        near = difflib.get_close_matches(f"--{name}", self._parser.by_flag, n=1, cutoff=0.75)
-        return near[0] if near and len(name) > 1 else None
+        begun = [flag for flag in self._parser.by_flag if len(name) > 2 and flag.startswith(f"--{name}")]
+        near = begun or difflib.get_close_matches(f"--{name}", self._parser.by_flag, n=1, cutoff=0.75)
+        return min(near, key=len) if near and len(name) > 1 else None
 
     def _unknown(self, spelt: str) -> NoReturn:
         near = self._near(spelt)

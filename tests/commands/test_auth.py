@@ -216,8 +216,8 @@ def test_login_keeps_the_password(
     done = sectigo("auth", "--login", env=no_login(liar), stdin=f"{USERNAME}\n", terminal=True)
     assert done.code == 0, done
     assert done.out == "user authenticated and credentials cached\n"
-    assert done.err.startswith("Sectigo user name: ")
-    assert asked == [f"Sectigo password for {USERNAME}: "]
+    assert done.err.startswith(f"Sectigo user name at {liar.url}: ")
+    assert asked == [f"Sectigo password of {USERNAME} at {liar.url}: "]
     assert "is kept in the keyring" in done.err
     assert json.loads(liar.bodies[AUTH]) == {"username": USERNAME, "password": PASSWORD}
     assert memory_keyring.entries == {(f"sectigo-iot:{liar.url}", USERNAME): PASSWORD}
@@ -290,7 +290,7 @@ def test_login_at_a_real_terminal(liar: LyingService, home: Path) -> None:
         "PYTHONPATH": os.pathsep.join((PYTHONPATH, str(home))),
         "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
     }
-    answers = {"user name: ": USERNAME, f"password for {USERNAME}: ": PASSWORD}
+    answers = {f"user name at {liar.url}: ": USERNAME, f"password of {USERNAME} at {liar.url}: ": PASSWORD}
     code, seen = run_at_terminal([sys.executable, "-m", "sectigo_cli", "auth", "--login"], answers, env=environ)
     assert code == 0, seen
     assert PASSWORD not in seen, "what is typed is not shown"
@@ -299,6 +299,17 @@ def test_login_at_a_real_terminal(liar: LyingService, home: Path) -> None:
 
 
 # Not let in
+
+
+@pytest.mark.parametrize("password", ["wrong", "password", "or"])
+def test_a_password_that_is_a_word_of_the_refusal_leaves_no_gap(
+    sectigo: Runner, liar: LyingService, password: str
+) -> None:
+    liar.answers[AUTH] = document({"message": "wrong user name or password"}, 401)
+    done = sectigo("auth", env={**liar.environ, "SECTIGO_PASSWORD": password})
+    first = done.err.splitlines()[0]
+    assert (done.code, first) == (4, "sectigo: error: authenticate failed with status 401")
+
 
 REFUSALS = {
     "wrong password": (document({"message": "wrong user name or password"}, 401), 4, "wrong user name or password"),

@@ -412,7 +412,7 @@ def test_an_interruption_that_python_dropped_is_not_forgotten(
     assert "nobody knows" not in done.err
 
 
-def test_three_signals_end_it_whatever_it_does() -> None:
+def test_a_signal_that_insists_ends_it_whatever_it_does() -> None:
     """As where what cleans up hangs."""
     program = """
 import os, signal, time
@@ -431,3 +431,33 @@ with endings:
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, timeout=15
     )
     assert (done.returncode, done.stderr) == (-signal.SIGTERM, b"")
+
+
+def test_a_signal_is_heard_that_breaks_off_no_wait() -> None:
+    """As one does that comes just before the wait: here it comes to another thread, which only notes it."""
+    program = """
+import signal, socket, threading, time
+from sectigo_cli.endings import Endings, Interrupted
+
+def strike():
+    time.sleep(0.1)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+with Endings() as endings:
+    endings.be_prompt()
+    one, other = socket.socketpair()
+    threading.Thread(target=strike).start()
+    try:
+        one.recv(1)
+    except Interrupted as interrupted:
+        print(interrupted.signal.name)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("SIGTERM\n", "")

@@ -6,6 +6,7 @@ Source of the spellings: https://pkg.go.dev/flag#hdr-Command_line_flag_syntax
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 
 import pytest
@@ -274,6 +275,18 @@ REFUSED = {
         "create: there is no option -p…: something is glued to -p",
         "write -p VALUE or -p=VALUE; ",
     ),
+    "a name without its option": (
+        ("create", "vasp.example.com"),
+        "create: unrecognized arguments: vasp.example.com",
+        "did you mean -d vasp.example.com? ",
+    ),
+    "an id without its option": (("download", "24"), "download: unrecognized arguments: 24", "did you mean -i 24? "),
+    "the beginning of an option": (
+        ("find", "--serial", "AB"),
+        "find: there is no option --serial",
+        "did you mean --serial-",
+    ),
+    "the version as a command": (("version",), "there is no command 'version'", "did you mean --version? "),
     "letters glued together": (
         ("auth", "-dC"),
         "auth: there is no option -d…: something is glued to -d",
@@ -307,6 +320,39 @@ def test_refused(sectigo: Runner, liar: LyingService, words: tuple[str, ...], sa
     assert second.startswith(f"sectigo: hint: {hint}")
     assert "hush" not in done.err
     assert liar.asked == []
+
+
+ODD = (
+    "--",
+    "-",
+    "---",
+    "=",
+    "-=",
+    "--=x",
+    "a=b=c",
+    "\n",
+    "\x00",
+    "ä\u202e",
+    " x ",
+    "9" * 400,
+    "-1",
+    "1e999",
+    "nan",
+    "%s",
+    "@x",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_whatever_the_value_there_is_a_value_or_a_usage_error(command: str) -> None:
+    needed = list(REQUIRED.get(command, {}).values())
+    for action in set(command_parser(command).by_flag.values()):
+        for flag in action.option_strings:
+            for words in ([f"{flag}={odd}"] for odd in ODD):
+                with contextlib.suppress(UsageError, SystemExit):
+                    got = getattr(parsed(command, *needed, *words), action.dest)
+                    assert isinstance(got, str | int | float | bool | list), (words, got)
+                    assert got != [], words
 
 
 def test_a_whole_line_as_a_go_user_types_it(sectigo: Runner, liar: LyingService) -> None:

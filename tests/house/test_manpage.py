@@ -75,7 +75,7 @@ def entries(text: str) -> list[str]:
 
 def words(text: str) -> str:
     """The words alone, however their lines are broken, and without the quotes that roff sets in its own way."""
-    return " ".join(re.sub(r"['`\u2018\u2019]", "", text).split())
+    return " ".join(re.sub(r"['\"`\u2018\u2019]", "", text).split())
 
 
 def commands(*, repeat: bool) -> Iterator[tuple[str, list[str], argparse.ArgumentParser]]:

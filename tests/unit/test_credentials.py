@@ -191,7 +191,7 @@ def test_each_half_is_asked_for_once() -> None:
     it = login(prompt=prompt)
     for _ in range(3):
         assert (it.username(), it.password()) == ("answer", "answer")
-    assert questions == ["Sectigo user name: ", "Sectigo password for answer: "]
+    assert questions == [f"Sectigo user name at {ENDPOINT}: ", f"Sectigo password of answer at {ENDPOINT}: "]
 
 
 def test_a_prompt_asks_again_after_a_refused_password() -> None:

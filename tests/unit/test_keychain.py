@@ -151,3 +151,9 @@ def test_a_password_that_cannot_be_kept_is_told_and_its_user_remembered(
     assert "secret-word" not in f"{caught.value} {caught.value.hint}"
     assert caught.value.__cause__ is None
     assert remembered_user(ENDPOINT) == "jane"
+
+
+def test_a_machine_without_a_keyring_is_told_as_that() -> None:
+    keyring.set_keyring(keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
+    with pytest.raises(SectigoError, match="cannot be kept: this machine has no keyring"):
+        remember_login(ENDPOINT, "jane", "secret-word")

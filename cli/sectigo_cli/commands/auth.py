@@ -131,9 +131,9 @@ def _asked_login(context: Context) -> tuple[str, str]:
     settings = context.settings
     username, password = settings.username, settings.password
     if context.interactive:
-        username = username or context.ask("Sectigo user name: ")
+        username = username or context.ask(f"Sectigo user name at {settings.endpoint}: ")
         if settings.sources.get("password") != "argument":
-            password = context.ask(f"Sectigo password for {username}: ", secret=True)
+            password = context.ask(f"Sectigo password of {username} at {settings.endpoint}: ", secret=True)
     if not username or not password:
         asked = "no answer to" if context.interactive else "there is no terminal to ask for"
         raise NoCredentialsError(f"{asked} user name and password")

@@ -12,6 +12,7 @@ from sectigo_cli.output import print_json, print_line
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-i"
     parser.add_argument("-i", "--id", type=positive, metavar="ID", help="this batch; without it the service's list")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("-I", "--info", action="store_true", help="how many certificates are in work, issued, failed")

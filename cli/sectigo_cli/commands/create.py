@@ -39,6 +39,7 @@ SUBJECT = {
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-d"
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "-a", "--authority", type=positive, metavar="ID", help="the authority to order from, or the id of its profile"

@@ -14,6 +14,7 @@ from sectigo_cli.output import print_line
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-i"
     parser.add_argument("-i", "--id", type=positive, required=True, metavar="ID", help="the batch to fetch")
     parser.add_argument(
         "-o", "--outdir", type=filled, default=".", metavar="DIR", help="the folder to write to (default: here)"

@@ -11,6 +11,7 @@ from sectigo_cli.output import print_json
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-n"
     parser.add_argument("-n", "--common-name", default="", metavar="NAME", help="the certificate's common name")
     parser.add_argument("-s", "--serial-number", default="", metavar="HEX", help="its serial number, in hex")
 

@@ -15,6 +15,7 @@ INSTEAD_OF_PARAMS = "`sectigo create` orders all the same, without checking the 
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-i"
     parser.add_argument("-i", "--id", type=positive, metavar="ID", help="this profile, in detail")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("-p", "--params", action="store_true", help="the parameters that an order takes; needs --id")

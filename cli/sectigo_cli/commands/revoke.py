@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
+    parser.chief = "-s"
     parser.add_argument(
         "-p", "--profile", type=profile_number, dest="profile_id", metavar="ID", help="the profile's id"
     )
@@ -31,7 +33,15 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "-s", "--serial-number", type=checked(_serial), required=True, metavar="HEX", help="its serial number, in hex"
     )
+    parser.epilog = f"the reasons:\n{_reasons()}"
     parser.add_argument("--yes", action="store_true", help="do not ask; off a terminal nothing is asked anyway")
+
+
+def _reasons() -> str:
+    from sectigo_iot import CRLReason
+
+    lines = textwrap.fill(", ".join(f"{reason.name}~({int(reason)})" for reason in CRLReason), 78)
+    return textwrap.indent(lines, "  ").replace("~", " ")
 
 
 def _reason(text: str) -> CRLReason:
