@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -35,19 +35,12 @@ class Context:
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
         self._client: IoTManager | None = None
-        self._handler: logging.Handler | None = None
+        self._opened = contextlib.ExitStack()
 
     def close(self) -> None:
         """Close what was opened."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        if self._handler is not None:
-            logger = logging.getLogger("sectigo_iot")
-            logger.removeHandler(self._handler)
-            logger.setLevel(logging.NOTSET)
-            logger.propagate = True
-            self._handler = None
+        self._client = None
+        self._opened.close()
 
     def say(self, text: str) -> None:
         """Talk to the user, on stderr; control characters that a server sent are made harmless."""
@@ -85,10 +78,11 @@ class Context:
     def settings(self) -> Settings:
         """The settings: arguments, then the environment, then the defaults."""
         if self._settings is None:
+            from sectigo_cli.talk import listening
             from sectigo_iot import Settings
 
             options = self.options
-            self._listen()
+            self._opened.enter_context(listening(self))
             self._settings = Settings(
                 options.username,
                 options.login_password,
@@ -110,6 +104,7 @@ class Context:
 
             self.endings.be_prompt()
             self._client = IoTManager(self.settings)
+            self._opened.callback(self._client.close)
         return self._client
 
     @property
@@ -145,26 +140,7 @@ class Context:
         """Ask a question that only `y` or `yes` affirms."""
         return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
-    def _listen(self) -> None:
-        """Let the library's log speak on stderr: what needs saying, and with --verbose each request."""
-        self._handler = _Talk(self)
-        logger = logging.getLogger("sectigo_iot")
-        logger.addHandler(self._handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-
 
 def harmless(text: str) -> str:
     """Return the text without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
-class _Talk(logging.Handler):
-    def __init__(self, context: Context) -> None:
-        super().__init__()
-        self._context = context
-
-    def emit(self, record: logging.LogRecord) -> None:
-        notable = record.levelno >= logging.WARNING or getattr(record, "notice", False)
-        if notable or self._context.options.verbose:
-            self._context.note(record.getMessage())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,9 +37,11 @@ class Endings:
         self._pipe: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            wanted = [number for number in ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._hear) for number in wanted}
+        # Python takes handlers in the main thread alone.
+        with contextlib.suppress(ValueError):
+            for number in ENDINGS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,12 +70,16 @@ class Endings:
         Source: https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers
         """
         if self._before and self._pipe is None:
+            import threading
+
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
             signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
             threading.Thread(target=self._nudge, args=self._pipe[:1], name="sectigo-nudge", daemon=True).start()
 
     def _nudge(self, reader: int) -> None:
+        import threading
+
         while number := os.read(reader, 1):
             time.sleep(NUDGE)
             if number[0] in self._before and not self._heard:
