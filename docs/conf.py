@@ -48,12 +48,21 @@ maximum_signature_line_length = 80
 autodoc_type_aliases = {"PrivateKeyTypes": "PrivateKeyTypes"}
 nitpick_ignore_regex = [
     # In signatures stand types of the standard library, cryptography and requests; their manuals are on the network.
-    ("py:.*", r"(_thread|collections|contextlib|cryptography|datetime|os|pathlib|requests|x509)\..+"),
+    ("py:.*", r"(collections|contextlib|cryptography|datetime|os|pathlib|requests|threading|x509)\..+"),
     ("py:.*", r"AbstractContextManager|Path|PrivateKeyTypes"),
-    # And types of ours that nobody needs by name: of a function that is told how far a download is, and of what the
-    # emulator takes and has.
-    ("py:.*", r"batches\.Progress|sectigo_iot\.emulator\.\w+\.(Account|Options)"),
+    # And types of ours that nobody needs by name: of what the emulator takes and has.
+    ("py:.*", r"sectigo_iot\.emulator\.\w+\.(Account|Options)"),
 ]
+
+SAID = {
+    r"<(?:built-in )?function (?:\w+\.)*(\w+)(?: [^>]*)?>": r"\1",
+    r"<function [^>]*<lambda>[^>]*>": "...",
+    r"~?(?:batches\.|sectigo_iot\.api\.batches\.)Progress": str(import_module("sectigo_iot.api.batches").Progress),
+    # What Python calls its lock before 3.13, and after.
+    r"_thread\.(?:allocate_lock|lock)": "threading.Lock",
+    r"collections\.abc\.": "",
+}
+"""What stands in a signature, and what is said in its place: functions by name, types as they are meant."""
 
 
 def setup(app: Sphinx) -> None:
@@ -92,12 +101,14 @@ def _linked(found: re.Match[str], where: str) -> str:
 def shorten_signature(
     _app: Sphinx, _what: str, _name: str, thing: object, _options: object, arguments: str | None, result: str | None
 ) -> tuple[str, str | None] | None:
-    """Show no arguments that are told elsewhere: as members, as fields, with the error above; functions by name."""
+    """Show no arguments that are told elsewhere: as members, as fields, with the error above; the rest as said."""
     if isinstance(thing, type) and _told_elsewhere(thing):
         return "", None
     if arguments is None:
         return None
-    return re.sub(r"<(?:built-in )?function (?:\w+\.)*(\w+|<lambda>)[^>]*>", r"\1", arguments), result
+    for found, said in SAID.items():
+        arguments, result = re.sub(found, said, arguments), result and re.sub(found, said, result)
+    return arguments, result
 
 
 def _told_elsewhere(thing: type) -> bool:

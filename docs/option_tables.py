@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("cli", ".")]
 
 from sectigo_cli.grammar import full_parser  # noqa: E402 - found by the line above
+from sectigo_cli.options import Parser, add_global_options  # noqa: E402
 
 SPELT = re.compile(r"(?<!\S)--[a-z-]+|\b(?:SECTIGO|SIAS)_(?:[A-Z_]+\b)?")
 """What is code in the middle of a meaning: options and variables."""
@@ -20,7 +21,9 @@ HEAD = "| Option | Value | Meaning |\n|---|---|---|"
 def table(command: str | None = None) -> str:
     """Return the table of a command's own options, or of the global ones; a sentence where it has none."""
     parser = _parser(command)
-    rows = [_row(action) for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    actions = [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    behind = _behind_a_command() if command is None else None
+    rows = [_row(action, behind) for action in actions]
     if not rows:
         return "It has no options of its own."
     return "\n\n".join(["\n".join([HEAD, *rows]), *_exclusions(parser)])
@@ -35,8 +38,17 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _row(action: argparse.Action) -> str:
+def _behind_a_command() -> set[str]:
+    """Return the global options that a command takes too."""
+    parser = Parser()
+    add_global_options(parser)
+    return set(parser.by_flag)
+
+
+def _row(action: argparse.Action, behind: set[str] | None) -> str:
     meaning = f"{action.help}{'; required' if action.required and action.option_strings else ''}"
+    if behind is not None and not behind.intersection(action.option_strings):
+        meaning += "; only before the command"
     name = ", ".join(map(_code, action.option_strings)) or _code(_placeholder(action))
     return f"| {name} | {_value(action)} | {SPELT.sub(lambda found: _code(found[0]), _escaped(meaning))} |"
 

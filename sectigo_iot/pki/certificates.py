@@ -107,9 +107,16 @@ class IssuedCertificate:
         `root` holds the trusted roots as PEM. Without it the bundle's own self-signed certificates are the anchors:
         then it is proven that the bundle is consistent and in date, and nothing about who made it, since anyone can
         make a root of any name. With `name` the path must be good for TLS servers, without it for TLS clients or
-        servers. `sectigo_iot.pki.verification.verify_path` says what is checked; revocation is not. Raises
-        `BundleError` that says which certificate fails and why, `InvalidInputError` for a time without zone or a
-        root that cannot be read.
+        servers.
+
+        One path that holds is enough. Checked along it are names and signatures, every validity, keys (RSA with 2048
+        bits at the least), CA:TRUE, pathLenConstraint, keyCertSign, extendedKeyUsage, and nameConstraints on DNS
+        names and IP addresses; other critical extensions are refused. A dNSName of the leaf must fit `name`, where
+        `*` may stand for the whole first label; the common name does not count. Not checked are revocation (see
+        `check_ocsp`, `check_crl`), the leaf's keyUsage, and policies.
+
+        Raises `BundleError` that says which certificate fails and why, `InvalidInputError` for a time without zone
+        or a root that cannot be read.
         """
         moment = datetime.now(UTC) if at is None else at
         if moment.tzinfo is None:

@@ -62,12 +62,17 @@ FLAGS = {
 }
 
 
+def flags_of(command: str) -> tuple[str, ...]:
+    assert command in FLAGS, f"tests/commands/test_grammar.py: add the options of the new command {command} to FLAGS"
+    return FLAGS[command]
+
+
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
     return {" ".join(action.option_strings) for action in parser._actions if action.option_strings}
 
 
 def test_the_table_is_that_of_the_command() -> None:
-    assert set(FLAGS) == set(COMMANDS)
+    assert set(FLAGS) == set(COMMANDS), "tests/commands/test_grammar.py: FLAGS has a line for each command"
     assert ALIASES == {"profile": "profiles"}
 
 
@@ -93,7 +98,7 @@ def test_the_full_parser_has_every_flag_of_every_command(repeat: bool) -> None:
     assert set(commands.choices) == {*COMMANDS, *ALIASES}
     for name, parser in commands.choices.items():
         command = ALIASES.get(name, name)
-        assert set(FLAGS[command]) <= options_of(parser) <= options_of(command_parser(command))
+        assert set(flags_of(command)) <= options_of(parser) <= options_of(command_parser(command))
         assert (options_of(parser) == options_of(command_parser(command))) is repeat
 
 
@@ -102,7 +107,7 @@ def test_help_needs_nothing(sectigo: Runner, command: str) -> None:
     done = sectigo(command, "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"usage: sectigo {command} ")
-    for flag in " ".join(FLAGS[command]).split():
+    for flag in " ".join(flags_of(command)).split():
         assert flag in done.out
 
 

@@ -211,6 +211,8 @@ REFUSED = {
         "create: argument --password-out: the value is empty",
         "",
     ),
+    "an empty file name": (("upload", "-p", "8", "a.csr", ""), "upload: argument FILE: the value is empty", ""),
+    "an empty address": (("serve", "-a="), "serve: argument -a/--addr: the value is empty", ""),
     "a dash that is none": (
         ("find", "\N{EN DASH}p", "hush"),
         "find: a dash that is no hyphen stands in front of an option",

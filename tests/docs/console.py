@@ -13,8 +13,11 @@ from tests.docs.pages import Step
 from tests.transcripts.shell import Shell
 
 SHOWN_PORT = "8831"
+END = "kill %1"
 FAST = ("--addr", ":0", "--key-type", "p256", "--delay", "0")
 """What is added to each `sectigo serve` of a page: a free port, and keys that take no time."""
+JOB = """sh -c 'trap "kill $0" TERM; tail -f /dev/null --pid=$0 & wait'"""
+"""The shell's job in place of a server that was started before: it lives as long, and hands on what ends it."""
 MARK = "\x1e"
 TAIL = f"code=$?; printf '{MARK}%d{MARK}' $code; (exit $code)"
 
@@ -50,6 +53,7 @@ class Session:
         self.shell = Shell(folder)
         self.shell.environ |= {"LC_ALL": "C.UTF-8"} | environ
         self._servers = ExitStack()
+        self._server: subprocess.Popen[str] | None = None
         self._port = environ.get("SECTIGO_ENDPOINT", "").rpartition(":")[2] or SHOWN_PORT
         programs = self.shell.folder / ".venv" / "bin"
         programs.parent.mkdir()
@@ -69,6 +73,9 @@ class Session:
                 timeout=60,
                 check=False,
             )
+            if END in [step.command.partition("  #")[0].strip() for step in steps]:
+                assert self._server is not None
+                assert self._server.wait(15) == 0
         left = done.stdout.split(MARK)
         assert len(left) == 2 * len(steps) + 1, done
         return [Done(int(code), shown) for shown, code in zip(left[::2], left[1::2], strict=False)]
@@ -76,11 +83,12 @@ class Session:
     def _line(self, step: Step) -> str:
         words = shlex.split(step.command, comments=True)
         if words[1:2] == ["serve"]:
-            return f"cat {shlex.quote(str(self._serve(words[2:])))}"
+            printed, number = self._serve(words[2:])
+            return f"cat {shlex.quote(str(printed))}\n{JOB} {number} >/dev/null 2>&1 &"
         return step.command.replace(f":{SHOWN_PORT}", f":{self._port}")
 
-    def _serve(self, words: list[str]) -> Path:
-        """Start the emulator, and return a file with what it printed; it is there before the next line is typed."""
+    def _serve(self, words: list[str]) -> tuple[Path, int]:
+        """Start the emulator, and return a file with what it printed, and its process; it is there at once."""
         options = [word for word in words if word != "&"]
         server = self._servers.enter_context(
             subprocess.Popen(
@@ -100,7 +108,8 @@ class Session:
         self._port = port[1]
         path = self.shell.folder.parent / f"served-{self._port}"
         path.write_text(printed)
-        return path
+        self._server = server
+        return path, server.pid
 
 
 def programs(steps: list[Step]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,16 @@ class Example(NamedTuple):
 def text_of(page: str) -> str:
     """Return a page as it is written."""
     return (ROOT / page).read_text()
+
+
+def check_listed(page: str, listed: Iterable[str], there: Iterable[str], *, what: str) -> None:
+    """Fail where a page does not list what there is, and say what to do about it."""
+    listed, there = list(listed), list(there)
+    missing, gone = sorted(set(there) - set(listed)), sorted(set(listed) - set(there))
+    assert not missing, f"{page}: add {what} for {', '.join(missing)}"
+    assert not gone, f"{page}: remove {what} for {', '.join(gone)}, which there is no more"
+    twice = sorted({each for each in listed if listed.count(each) > 1})
+    assert not twice, f"{page}: {what} stands twice for {', '.join(twice)}"
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -36,7 +36,8 @@ def always(_found: re.Match[str]) -> bool:
 
 NOT_TYPED: dict[str, Callable[[re.Match[str]], bool]] = {
     r"make ([a-z-]+)": is_target,
-    r"pip install '?(?:\.|sectigo-iot)(?:\[(\w+)\])?'?": is_extra,
+    r"python3 -m venv ~/sectigo": always,
+    r"~/sectigo/bin/pip install '?(?:\.|sectigo-iot)(?:\[(\w+)\])?'?": is_extra,
     r"keyring set (\S+) jane": is_our_service,
     r"git clone \S+ && cd sectigo-iot": always,
 }

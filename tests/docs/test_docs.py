@@ -121,10 +121,33 @@ def test_the_tables_of_calls_are_those_of_the_code() -> None:
     assert [int(n) for n in re.findall(r"^##? (?:The )?(\d+) ", text, re.MULTILINE)] == [53, len(known), len(unknown)]
 
 
-def test_the_exit_codes_are_those_of_the_code() -> None:
-    rows = re.findall(r"^\| (\d+)(?:, [\d, ]+)? \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
-    codes = (exits.DONE, exits.FAILED, exits.USAGE, exits.ATTENTION, exits.NOT_AUTHENTICATED)
-    assert [int(row) for row in rows] == [*codes, exits.OUTCOME_UNKNOWN, exits.NOT_READY, 128 + signal.SIGINT]
+CODES = {
+    str(code): name.lower().replace("_", " ")
+    for name, code in vars(exits).items()
+    if name.isupper() and type(code) is int and code < 128
+}
+"""Each exit code, and the words that its meaning begins with: those of its constant."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def check_meanings(page: str, rows: list[tuple[str, str]], meanings: dict[str, str]) -> None:
+    assert [code for code, _ in rows] == list(meanings), f"{page}: the exit codes are those of exits.py, in its order"
+    for code, said in rows:
+        assert said.startswith(meanings[code]), f"{page}: what {code} means begins with {meanings[code]!r}"
+
+
+def test_the_exit_codes_mean_what_the_code_says() -> None:
+    rows = re.findall(r"^\| (\d[\d, ]*) \| \**([a-z ]+)", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    signals = ", ".join(str(128 + number) for number in SIGNALS)
+    check_meanings("docs/errors.md", rows, {**CODES, signals: "interrupted"})
+
+
+def test_the_manual_page_has_the_same_exit_codes() -> None:
+    text = (ROOT / "cli/manpage.roff").read_text().partition("[exit status]\n")[2].partition("\n[")[0]
+    rows = re.findall(r"^\.TP\n\.B (\d+)\n([a-z ]+)", text, re.MULTILINE)
+    check_meanings("cli/manpage.roff", rows, CODES)
+    for number in SIGNALS:
+        assert f"{128 + number} for {number.name}" in text.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

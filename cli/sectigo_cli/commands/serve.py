@@ -23,6 +23,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "-a",
         "--addr",
+        type=filled,
         metavar="HOST:PORT",
         help="where to listen (SIAS_BIND_ADDR, default 127.0.0.1:8831; :0 any port)",
     )

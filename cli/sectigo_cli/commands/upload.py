@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sectigo_cli.context import Context
 from sectigo_cli.folders import folder_for
 from sectigo_cli.following import add_following_options, follow
-from sectigo_cli.options import Parser, UsageError, profile_number
+from sectigo_cli.options import Parser, UsageError, filled, profile_number
 from sectigo_cli.ordered import order
 from sectigo_cli.profile_ids import profile_id
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PEM, with one or many requests, or a ZIP of such")
+    parser.add_argument(
+        "files", nargs="+", type=filled, metavar="FILE", help="PEM, with one or many requests, or a ZIP of such"
+    )
     parser.add_argument(
         "-p", "--profile", type=profile_number, dest="profile_id", metavar="ID", help="the profile's id"
     )
