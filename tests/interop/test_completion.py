@@ -68,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with something to complete, and a program `sectigo` in another."""
     (tmp_path / "here" / "folder").mkdir(parents=True)
     (tmp_path / "here" / "request.csr").touch()
-    (tmp_path / "sectigo").write_text(f'#!/bin/sh\nexec {sys.executable} -m sectigo_cli "$@"\n')
+    (tmp_path / "sectigo").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sectigo_cli "$@"\n')
     (tmp_path / "sectigo").chmod(0o755)
     return tmp_path / "here"
 
