@@ -16,6 +16,8 @@ VOLLEY = 1.0
 """Seconds after a signal in which others say no more than it did: supervisors send several."""
 NUDGE = 0.05
 """Seconds that a signal may go unheard."""
+STUCK = 5.0
+"""Seconds after which a process that was asked to end, and goes on, is asked again."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -47,9 +49,10 @@ class Endings:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._pipe is not None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
             signal.set_wakeup_fd(-1)
-            os.close(self._pipe[1])
+            os.close(pipe[1])
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -72,9 +75,16 @@ class Endings:
         if self._before and self._pipe is None:
             import threading
 
-            self._pipe = os.pipe()
-            os.set_blocking(self._pipe[1], False)
-            signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            reader, writer = os.pipe()
+            os.set_blocking(writer, False)
+            before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+            if before != -1:
+                # Whoever runs this in a program that is woken up itself goes on being so.
+                signal.set_wakeup_fd(before)
+                os.close(reader)
+                os.close(writer)
+                return
+            self._pipe = reader, writer
             threading.Thread(target=self._nudge, args=self._pipe[:1], name="sectigo-nudge", daemon=True).start()
 
     def _nudge(self, reader: int) -> None:
@@ -82,9 +92,17 @@ class Endings:
 
         while number := os.read(reader, 1):
             time.sleep(NUDGE)
-            if number[0] in self._before and not self._heard:
+            if self._heard:
+                # What was raised may have come to nothing, or left a lock behind that is waited for.
+                time.sleep(STUCK)
+            if number[0] in self._before and self._pipe is not None and not self._resting:
                 signal.pthread_kill(threading.main_thread().ident or 0, number[0])
         os.close(reader)
+
+    @property
+    def heard(self) -> signal.Signals | None:
+        """The signal that asked this process to end, if one did."""
+        return self._heard[0] if self._heard else None
 
     def check(self) -> None:
         """Raise Interrupted where one was raised and came to nothing: in a callback, Python drops an exception."""

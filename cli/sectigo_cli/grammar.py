@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from sectigo_cli.options import Parser, UsageError, add_global_options
-from sectigo_cli.spellings import read
+from sectigo_cli.spellings import NO, YES, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,10 @@ def parse_command(name: str, words: Sequence[str], options: argparse.Namespace) 
 
 def _too_many(parser: Parser, left: Sequence[str], spelt: Sequence[str], options: argparse.Namespace) -> NoReturn:
     """Say that there are words too many; not which, where they may be a password: `-p` is not one everywhere."""
+    if left[0] in YES | NO:
+        parser.error(
+            f"unrecognized arguments: {left[0]}", hint=f"a switch is joined to it, as in --verbose={left[0]}"
+        )
     near = any(each.startswith("--p") and not each.partition("=")[2].isdigit() for each in spelt)
     if near or options.login_password is not None:
         parser.error(f"unrecognized arguments ({len(left)}): a password with blanks in it is quoted")

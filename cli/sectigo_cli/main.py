@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _ended(list(sys.argv[1:] if argv is None else argv), context)
         context.close()
         _drop_unwritten()
-    # Only now, when the traceback is gone with all that it held, has everything under way cleaned up after itself.
-    return die(code) if isinstance(code, signal.Signals) else code
+        # Only now, when the traceback is gone with all that it held, has everything under way cleaned up.
+        return die(code) if isinstance(code, signal.Signals) else code
 
 
 def _ended(argv: list[str], context: Context) -> int | signal.Signals:
@@ -51,6 +51,9 @@ def _ended(argv: list[str], context: Context) -> int | signal.Signals:
     except BrokenPipeError:
         return signal.SIGPIPE
     except Exception as error:  # noqa: BLE001 - every error becomes a message here, none a traceback
+        if context.endings.heard and isinstance(error.__cause__, KeyboardInterrupt):
+            # Python 3.11 wraps it where it strikes while a class is made.
+            return context.endings.heard
         with contextlib.suppress(OSError):
             report(context, error)
         return exit_code(error)

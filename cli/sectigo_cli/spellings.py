@@ -62,6 +62,7 @@ class _Reader:
         self._namespace = namespace
         self._once = once
         self._values: dict[str, str] = {}
+        self._given = [dest for dest, value in vars(namespace).items() if isinstance(value, str)]
 
     def take(self, word: str) -> None:
         """Take an option, with the next word where that is its value."""
@@ -72,7 +73,7 @@ class _Reader:
         elif action.nargs == 0:
             self._switch(action, spelt, value if equals else "true")
         else:
-            self._valued(action, spelt, value if equals else self._next(spelt))
+            self._valued(action, spelt, value if equals else self._next(action, spelt))
 
     def _action(self, spelt: str) -> Action | None:
         name = spelt[2:] if spelt.startswith("--") else spelt[1:]
@@ -94,18 +95,18 @@ class _Reader:
             self._parser.error(f"{spelt} is given twice, with different values", hint="give it once")
         self.options.append(f"{action.option_strings[-1]}={value}")
 
-    def _next(self, spelt: str) -> str:
+    def _next(self, action: Action, spelt: str) -> str:
         """Return the next word, unless it is an option: then the value was forgotten, more likely than not."""
         value = next(self.rest, None)
         if value is None:
             self._parser.error(f"{spelt} has no value")
-        option = self._mistaken(value.partition("=")[0])
+        option = self._mistaken(value.partition("=")[0], secret="password" in action.dest)
         if option is not None:
             hint = f"if that is the value, join the two: {spelt}=VALUE"
             self._parser.error(f"{spelt} has no value: what follows it is {option}", hint=hint)
         return value
 
-    def _mistaken(self, value: str) -> str | None:
+    def _mistaken(self, value: str, *, secret: bool) -> str | None:
         """Return what this value is meant to be, if it is none."""
         if value == END:
             return END
@@ -114,7 +115,8 @@ class _Reader:
         if self._action(value):
             return f"the option {value}"
         near = self._near(value)
-        return f"nearly the option {near}" if near else None
+        what = "an option" if secret else f"the option {near}"
+        return f"nearly {what}" if near else None
 
     def _near(self, spelt: str) -> str | None:
         """Return the option that is spelt nearly so."""
@@ -122,10 +124,15 @@ class _Reader:
 
         name = spelt.lstrip("-").lower()
         begun = [flag for flag in self._parser.by_flag if len(name) > 2 and flag.startswith(f"--{name}")]
+        if not begun and any(name.startswith(f"{flag[2:]}-") for flag in self._parser.by_flag):
+            return None  # an option of another command, such as --password-file
         near = begun or difflib.get_close_matches(f"--{name}", self._parser.by_flag, n=1, cutoff=0.75)
         return min(near, key=len) if near and len(name) > 1 else None
 
     def _unknown(self, spelt: str) -> NoReturn:
+        if any("password" in dest for dest in (*self._values, *self._given)):
+            # It may be the rest of a password with a blank in it.
+            self._parser.error("there is an option that is none", hint="a password with blanks in it is quoted")
         near = self._near(spelt)
         if near is not None:
             self._parser.error(f"there is no option {shown(spelt)}", hint=f"did you mean {near}?")

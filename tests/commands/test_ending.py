@@ -461,3 +461,72 @@ with Endings() as endings:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("SIGTERM\n", "")
+
+
+def test_an_interruption_that_python_wraps_is_one(
+    sectigo: Runner, liar: LyingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 3.11 does where a class is made."""
+    from sectigo_cli import main
+    from sectigo_cli.commands import licenses
+
+    def run(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as interruption:
+            raise RuntimeError("Error calling __set_name__") from interruption
+
+    monkeypatch.setattr(licenses, "run", run)
+    monkeypatch.setattr(main, "die", lambda number: 128 + number)
+    assert sectigo("licenses", env=liar.environ) == (143, "", "")
+
+
+def test_a_program_that_is_woken_up_itself_goes_on_being_so(sectigo: Runner, liar: LyingService) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    try:
+        assert sectigo("auth", env=liar.environ).out == "user authenticated and credentials cached\n"
+    finally:
+        kept = signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+    assert kept == writer
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_well_also_when_it_is_told_twice(number: signal.Signals) -> None:
+    with start("serve", "--addr", ":0", "--key-type", "p256", env={}) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("export ")
+            process.send_signal(number)
+            time.sleep(0.008)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=15)
+        finally:
+            process.kill()
+    assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+def test_a_process_that_goes_on_is_asked_again() -> None:
+    program = """
+import signal, socket
+from sectigo_cli import endings
+endings.VOLLEY, endings.STUCK = 0.05, 0.2
+
+with endings.Endings() as heard:
+    heard.be_prompt()
+    one, other = socket.socketpair()
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except endings.Interrupted:
+        print("dropped")
+    try:
+        one.recv(1)
+    except endings.Interrupted as interrupted:
+        print(interrupted.signal.name)
+"""
+    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=15)
+    assert (done.stdout, done.stderr) == ("dropped\nSIGTERM\n", "")

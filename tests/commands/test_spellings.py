@@ -245,6 +245,31 @@ REFUSED = {
         "there is no such command: a password with blanks in it is quoted",
         "",
     ),
+    "a password of two words with a dash": (
+        ("-u", "jane", "-p", "correct", "-2hush", "licenses"),
+        "there is an option that is none",
+        "a password with blanks in it is quoted; ",
+    ),
+    "a password of two words with a dash, behind": (
+        ("create", "-d", "x.example.com", "-p", "correct", "--hush=2"),
+        "create: there is an option that is none",
+        "",
+    ),
+    "a password like an option": (
+        ("create", "-d", "x.example.com", "-p", "-passwort"),
+        "create: -p has no value: what follows it is nearly an option",
+        "if that is the value, join the two: -p=VALUE; ",
+    ),
+    "an option of another command": (
+        ("--password-file", "x", "licenses"),
+        "there is no option --p…",
+        "the options of a",
+    ),
+    "a switch and its value apart": (
+        ("create", "-d", "x.example.com", "--wait", "false"),
+        "create: unrecognized arguments: false",
+        "a switch is joined to it, as in --verbose=false; ",
+    ),
     "a password where it is none": (
         ("profiles", "-i", "8", "-p", "hush"),
         "profiles: unrecognized arguments (1)",
