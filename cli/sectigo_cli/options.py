@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from _typeshed import SupportsWrite
 
@@ -145,6 +146,12 @@ def seconds(text: str) -> float:
     if not 0 <= value <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {LONGEST:.0f}")
     return value
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as help lists them: indented, in lines that fit, none broken at a blank of its own."""
+    lines = textwrap.fill(", ".join(word.replace(" ", "~") for word in words), 78, break_on_hyphens=False)
+    return textwrap.indent(lines, "  ").replace("~", " ")
 
 
 def parameter(text: str) -> tuple[str, str]:

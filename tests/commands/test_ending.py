@@ -33,7 +33,7 @@ from tests.commands.lying_service import (
 )
 from tests.commands.signing_requests import request
 from tests.conftest import Runner
-from tests.packages import PYTHONPATH
+from tests.packages import PYTHONPATH, run_program
 
 UNCHECKED = (
     "sectigo: the parameters are not checked before ordering: the service does not list them "
@@ -427,10 +427,8 @@ with endings:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, timeout=15
-    )
-    assert (done.returncode, done.stderr) == (-signal.SIGTERM, b"")
+    done = run_program(program)
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
 
 
 def test_a_signal_is_heard_that_breaks_off_no_wait() -> None:
@@ -452,14 +450,7 @@ with Endings() as endings:
     except Interrupted as interrupted:
         print(interrupted.signal.name)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        capture_output=True,
-        text=True,
-        timeout=15,
-        check=False,
-    )
+    done = run_program(program)
     assert (done.stdout, done.stderr) == ("SIGTERM\n", "")
 
 
@@ -527,6 +518,5 @@ with endings.Endings() as heard:
     except endings.Interrupted as interrupted:
         print(interrupted.signal.name)
 """
-    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
-    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=15)
+    done = run_program(program)
     assert (done.stdout, done.stderr) == ("dropped\nSIGTERM\n", "")

@@ -18,7 +18,7 @@ import pytest
 
 from sectigo_iot.emulator import Emulator
 from tests.conftest import Runner
-from tests.packages import PYTHONPATH
+from tests.packages import PYTHONPATH, run_program
 
 
 @contextlib.contextmanager
@@ -135,14 +135,7 @@ def test_the_extra_is_missing() -> None:
         "from sectigo_cli.main import main\n"
         "sys.exit(main(['serve', '-a', ':0']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_program(code)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == "sectigo: error: the emulator is not installed"
     assert "pip install 'sectigo-iot[emulator]'" in done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +26,7 @@ from tests.commands.lying_service import (
     waiting,
 )
 from tests.compatibility.conftest import variables
-from tests.conftest import Runner, settings_for
+from tests.conftest import Runner, settings_for, skip_without_ipv6
 from tests.unit.lying_server import LyingServer, answer, json_answer, settings_at
 
 DEVICES = "GET /api/v1/devices"
@@ -177,11 +176,7 @@ def test_fault_14b_the_loopback_of_ipv6_is_allowed_in_testing() -> None:
 
 
 def test_fault_14c_and_can_be_reached(sectigo: Runner) -> None:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        pytest.skip("this machine has no IPv6 loopback")
+    skip_without_ipv6()
     with Emulator(host="::1") as service:
         assert service.url.startswith("http://[::1]:")
         assert sectigo("licenses", env=service.environ).code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from sectigo_iot.emulator import Emulator, EmulatorSettings
+from tests.conftest import skip_without_ipv6
 from tests.emulator.api import PASSWORD, Api
 from tests.emulator.csrs import make_csr
 
@@ -100,11 +100,7 @@ def test_it_ends_promptly_while_batches_wait() -> None:
 
 
 def test_ipv6() -> None:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        pytest.skip("this machine has no IPv6 loopback")
+    skip_without_ipv6()
     with Emulator(host="::1") as emulator:
         assert emulator.url.startswith("http://[::1]:")
         assert requests.get(emulator.url + "/status", timeout=10).status_code == 200

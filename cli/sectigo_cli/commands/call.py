@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
 from sectigo_cli.once import under_way
-from sectigo_cli.options import Parser, UsageError
+from sectigo_cli.options import Parser, UsageError, listed
 from sectigo_cli.output import print_json, print_line
 
 if TYPE_CHECKING:
@@ -33,10 +32,7 @@ def configure(parser: Parser) -> None:
 def _names() -> str:
     from sectigo_iot import ENDPOINTS
 
-    # A name stays on one line with its ids.
-    names = (f"{name}{'~ID' * endpoint.ids}" for name, endpoint in ENDPOINTS.items())
-    lines = textwrap.fill(", ".join(names), 78, break_on_hyphens=False)
-    return textwrap.indent(lines, "  ").replace("~", " ")
+    return listed(f"{name}{' ID' * endpoint.ids}" for name, endpoint in ENDPOINTS.items())
 
 
 def run(args: argparse.Namespace, context: Context) -> None:
@@ -80,13 +76,10 @@ def _write(context: Context, method: str, reply: RawReply) -> None:
     if context.stdout.isatty():
         from sectigo_iot import SectigoError
 
-        made = (
-            ""
-            if method.upper() in READING
-            else f"{method.upper()} was carried out with {reply.status}; another time "
-        )
-        what = f"the answer is {len(reply.body)} bytes that are no text"
-        raise SectigoError(what, hint=f"{made}send it to a file with >")
+        hint = "send it to a file with >"
+        if method.upper() not in READING:
+            hint = f"{method.upper()} was carried out with {reply.status}; another time {hint}"
+        raise SectigoError(f"the answer is {len(reply.body)} bytes that are no text", hint=hint)
     context.stdout.flush()
     context.stdout.buffer.write(reply.body)
     context.stdout.buffer.flush()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
 from sectigo_cli.exits import FAILED
 from sectigo_cli.once import log_in_first, under_way
-from sectigo_cli.options import Parser, UsageError, checked, profile_number
+from sectigo_cli.options import Parser, UsageError, checked, listed, profile_number
 from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ def configure(parser: Parser) -> None:
 def _reasons() -> str:
     from sectigo_iot import CRLReason
 
-    lines = textwrap.fill(", ".join(f"{reason.name}~({int(reason)})" for reason in CRLReason), 78)
-    return textwrap.indent(lines, "  ").replace("~", " ")
+    return listed(f"{reason.name} ({int(reason)})" for reason in CRLReason)
 
 
 def _reason(text: str) -> CRLReason:
