@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from sectigo_iot.emulator import documents
-from sectigo_iot.emulator.accounts import Profile
 from sectigo_iot.emulator.paths import path_id
 from sectigo_iot.emulator.replies import RefusalError, json_reply
-from sectigo_iot.emulator.service import Handler, Service
+from sectigo_iot.emulator.visit import Handler, Visit
+from sectigo_iot.emulator.world import Authority, Profile
 
 
-async def devices(service: Service, _request: Request) -> Response:
+def allowed_authorities(visit: Visit) -> list[Authority]:
+    """Return the authorities that the caller may order with."""
+    return visit.service.state.ledger.authorities(*visit.caller)
+
+
+async def devices(visit: Visit) -> Response:
     """Licences ordered and issued."""
-    ordered, issued = service.state.licences()
-    return json_reply({"ordered": ordered, "issued": issued})
+    licences = visit.service.state.ledger.licences(visit.organization.id)
+    return json_reply({"ordered": licences.ordered, "issued": licences.issued})
 
 
-async def authorities(service: Service, _request: Request) -> Response:
-    """Every authority of the account."""
-    return json_reply(documents.authority_documents(service.state))
+async def authorities(visit: Visit) -> Response:
+    """Every authority that the user may order with."""
+    return json_reply(_authority_documents(visit))
 
 
-async def balance(service: Service, request: Request) -> Response:
+async def balance(visit: Visit) -> Response:
     """The licences left with one authority, as a bare integer."""
-    authority = service.state.authority(path_id(request))
-    if authority is None:
+    number = path_id(visit.request)
+    if number not in {each.id for each in allowed_authorities(visit)}:
         raise RefusalError(404, "there is no such authority")
-    return json_reply(service.state.balance(authority.id))
+    return json_reply(visit.service.state.ledger.balance(number))
 
 
-async def profiles(service: Service, _request: Request) -> Response:
+async def profiles(visit: Visit) -> Response:
     """Every profile that may be ordered from."""
-    key_type = service.settings.key_type
-    return json_reply(
-        [documents.profile_document(each.profile, key_type) for each in service.state.account.authorities]
-    )
+    key_type = visit.service.settings.key_type
+    return json_reply([documents.profile_document(each, key_type) for each in _profiles(visit)])
 
 
-async def profile_detail(service: Service, request: Request) -> Response:
+async def profile_detail(visit: Visit) -> Response:
     """One profile."""
-    return json_reply(documents.profile_detail_document(_profile(service, request), service.settings.key_type))
+    return json_reply(documents.profile_detail_document(_profile(visit), visit.service.settings.key_type))
 
 
-async def profile_parameters(service: Service, request: Request) -> Response:
+async def profile_parameters(visit: Visit) -> Response:
     """The parameters of one profile."""
-    return json_reply([documents.parameter_document(each) for each in _profile(service, request).parameters])
+    return json_reply([documents.parameter_document(each) for each in _profile(visit).rules])
 
 
-async def organization(service: Service, _request: Request) -> Response:
-    """The organization of the account."""
-    return json_reply(documents.organization_document(service.state.account, service.state))
+async def organization(visit: Visit) -> Response:
+    """The organization of the user."""
+    return json_reply(documents.organization_document(visit.organization, _authority_documents(visit)))
 
 
-def _profile(service: Service, request: Request) -> Profile:
-    authority = service.state.authority_of_profile(path_id(request))
-    if authority is None:
+def _authority_documents(visit: Visit) -> list[dict[str, object]]:
+    ledger = visit.service.state.ledger
+    return [
+        documents.authority_document(each, visit.organization, ledger.profile(each.profile), ledger.balance(each.id))
+        for each in allowed_authorities(visit)
+    ]
+
+
+def _profiles(visit: Visit) -> list[Profile]:
+    ledger = visit.service.state.ledger
+    return [ledger.profile(each) for each in dict.fromkeys(each.profile for each in allowed_authorities(visit))]
+
+
+def _profile(visit: Visit) -> Profile:
+    number = path_id(visit.request)
+    found = next((each for each in _profiles(visit) if each.id == number), None)
+    if found is None:
         raise RefusalError(404, "there is no such profile")
-    return authority.profile
+    return found
 
 
 HANDLERS: dict[str, Handler] = {

@@ -10,21 +10,29 @@ from starlette.requests import ClientDisconnect, Request
 from sectigo_iot.emulator.replies import RefusalError
 
 BODY_LIMIT = 10 * 1024 * 1024
-"""The most bytes that a request may carry."""
+"""The most bytes that a request may carry, where nothing else is set."""
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body. Refuses (413) one that is longer than `BODY_LIMIT`."""
+    """Return the body, which may be asked for again. Refuses (413) one that is longer than the request's limit."""
+    scope = request.scope
+    if "read_body" not in scope:
+        scope["read_body"] = await _read(request, scope.get("body_limit", BODY_LIMIT))
+    body: bytes = scope["read_body"]
+    return body
+
+
+async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (len(declared) > 12 or int(declared) > BODY_LIMIT):
-        raise _too_long()
+    if declared.isdecimal() and (len(declared) > 12 or int(declared) > limit):
+        raise _too_long(limit)
     chunks: list[bytes] = []
     length = 0
     try:
         async for chunk in request.stream():
             length += len(chunk)
-            if length > BODY_LIMIT:
-                raise _too_long()
+            if length > limit:
+                raise _too_long(limit)
             chunks.append(chunk)
     except ClientDisconnect:
         raise RefusalError(400, "the request ended before its body was complete") from None
@@ -82,5 +90,5 @@ def texts_in(document: dict[str, Any], name: str) -> dict[str, str]:
     return {clean_text(name, key): text_in(value, key) for key in value}
 
 
-def _too_long() -> RefusalError:
-    return RefusalError(413, f"the body is longer than {BODY_LIMIT} bytes")
+def _too_long(limit: int) -> RefusalError:
+    return RefusalError(413, f"the body is longer than {limit} bytes")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import calendar
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from cryptography import x509
@@ -54,16 +55,26 @@ class CertificateAuthority:
         return (self.issuing,) if self.root is None else (self.issuing, self.root)
 
     def issue(
-        self, subject: x509.Name, dns_names: list[str], key: CertificateIssuerPublicKeyTypes
+        self,
+        subject: x509.Name,
+        dns_names: list[str],
+        key: CertificateIssuerPublicKeyTypes,
+        serial: int | None = None,
+        days: int | None = None,
+        addresses: Sequence[IPv4Address | IPv6Address] = (),
     ) -> x509.Certificate:
-        """Return a certificate of 13 months less a second for a subject, its DNS names and its public key.
+        """Return a certificate for a subject, its names and its public key: of `days`, or of 13 months, less a second.
 
         It ends no later than that of the CA. Raises ValueError for a DNS name that is not ASCII, and once the CA
         itself is expired.
         """
         start = midnight(self.clock())
-        end = min(add_months(start, 13) - timedelta(seconds=1), self.issuing.certificate.not_valid_after_utc)
-        builder = _builder(subject, self.issuing.certificate, key, start, end, self.base_url, self.issuing.name)
+        end = add_months(start, 13) if days is None else start + timedelta(days=days)
+        end = min(end - timedelta(seconds=1), self.issuing.certificate.not_valid_after_utc)
+        signer = self.issuing
+        builder = _builder(
+            subject, signer.certificate, key, start, end, self.base_url, signer.name, serial or new_serial()
+        )
         builder = (
             builder.add_extension(_usage(*_LEAF_USAGE), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -72,16 +83,25 @@ class CertificateAuthority:
                 critical=True,
             )
         )
-        if dns_names:
-            names = [x509.DNSName(name) for name in dict.fromkeys(dns_names)]
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in dict.fromkeys(dns_names)]
+        names += [x509.IPAddress(address) for address in addresses]
+        if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self.issuing.key, DIGEST)
 
 
 def create_authority(
-    key_type: str, base_url: str, clock: Callable[[], float], ca_path: str | os.PathLike[str] | None = None
+    key_type: str,
+    base_url: str,
+    clock: Callable[[], float],
+    ca_path: str | os.PathLike[str] | None = None,
+    *,
+    foreign: bool = False,
 ) -> CertificateAuthority:
-    """Return a new authority, or one under the CA in `ca_path`. Raises OSError, ValueError for an unusable file."""
+    """Return a new authority, or one under the CA in `ca_path`, which must say TEST unless it may be `foreign`.
+
+    Raises OSError, and ValueError for an unusable file.
+    """
     # Ready within a second: RSA-2048 takes 50 ms where RSA-4096 takes half a second.
     ca_type = "rsa2048" if key_type.startswith("rsa") else key_type
     above: tuple[x509.Certificate, ...]
@@ -90,7 +110,7 @@ def create_authority(
         top = Signer("root", _ca_certificate("TEST Root CA", key, None, clock, base_url), key)
         above = ()
     else:
-        certificate, key, above = load_ca(Path(ca_path), clock())
+        certificate, key, above = load_ca(Path(ca_path), clock(), foreign=foreign)
         top = Signer("root", certificate, key)
     if _path_length(top.certificate) == 0:
         issuing = Signer("issuing", top.certificate, top.key)
@@ -152,7 +172,7 @@ def _ca_certificate(
     if above is not None:
         end = min(add_months(start, 60), above.not_valid_after_utc)
     constraints = x509.BasicConstraints(ca=True, path_length=None if signer is None else 0)
-    builder = _builder(subject, above, key.public_key(), start, end, base_url, "root")
+    builder = _builder(subject, above, key.public_key(), start, end, base_url, "root", new_serial())
     builder = builder.add_extension(constraints, critical=True).add_extension(_usage(*_CA_USAGE), critical=True)
     by = key if signer is None else signer.key
     return builder.sign(by, DIGEST)
@@ -166,13 +186,14 @@ def _builder(
     end: datetime,
     base_url: str,
     signer_name: str,
+    serial: int,
 ) -> x509.CertificateBuilder:
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject if issuer is None else issuer.subject)
         .public_key(key)
-        .serial_number(_serial())
+        .serial_number(serial)
         .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
@@ -186,7 +207,8 @@ def _builder(
     )
 
 
-def _serial() -> int:
+def new_serial() -> int:
+    """Return a random serial number of 16 bytes."""
     # 16 bytes whose first is neither 00 nor negative: always 32 digits in hex.
     return int.from_bytes(bytes([0x40 | secrets.randbits(6)]) + secrets.token_bytes(15), "big")
 

@@ -16,11 +16,14 @@ from sectigo_iot.emulator.keypool import PrivateKey
 _KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^-]*-----END ([A-Z]+ )?PRIVATE KEY-----")
 
 
-def load_ca(path: Path, now: float) -> tuple[x509.Certificate, PrivateKey, tuple[x509.Certificate, ...]]:
+def load_ca(
+    path: Path, now: float, *, foreign: bool
+) -> tuple[x509.Certificate, PrivateKey, tuple[x509.Certificate, ...]]:
     """Return certificate and key of the CA in a file, and what further certificates stand in it.
 
     Raises OSError, and ValueError where the file has no key, the key belongs to none of the certificates, or that
-    one is no CA, may not sign certificates, or is expired at `now`, in seconds since the epoch.
+    one is no CA, may not sign certificates, is expired at `now`, in seconds since the epoch, or does not say TEST in
+    its subject, unless it may be `foreign`.
     """
     content = path.read_bytes()
     key = _key_among(content)
@@ -36,6 +39,8 @@ def load_ca(path: Path, now: float) -> tuple[x509.Certificate, PrivateKey, tuple
     fault = _fault(own, datetime.fromtimestamp(now, UTC))
     if fault:
         raise ValueError(f"{path}: the certificate {fault}")
+    if not foreign and "TEST" not in own.subject.rfc4514_string():
+        raise ValueError(f"{path}: the subject of the CA does not say TEST; foreign_ca=True takes it all the same")
     return own, key, tuple(each for each in certificates if each != own)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from sectigo_iot.emulator.accounts import Account, Authority, Parameter, Profile
-from sectigo_iot.emulator.state import Batch, Certificate, State
+from sectigo_iot.emulator.entities import Batch, Certificate
+from sectigo_iot.emulator.lives import FAILED
+from sectigo_iot.emulator.settings import EmulatorSettings
+from sectigo_iot.emulator.state import REJECTABLE
+from sectigo_iot.emulator.world import Authority, Organization, Parameter, Profile
 
 _STATUS_TEXTS = {
     "READY_FOR_DOWNLOAD": "Ready for download",
@@ -14,6 +17,7 @@ _STATUS_TEXTS = {
     "PROCESSING": "Processing",
     "FAILED": "Failed",
 }
+_DOWNLOADABLE = ("CREATED", "READY_FOR_DOWNLOAD", "COLLECTED")
 _ALGORITHMS = {
     "rsa4096": {"keyType": "RSA", "keySize": "4096"},
     "rsa3072": {"keyType": "RSA", "keySize": "3072"},
@@ -29,59 +33,71 @@ def timestamp(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
-def batch_document(batch: Batch, user_id: int) -> dict[str, object]:
+def batch_document(batch: Batch, *, no_reason: str | None = "") -> dict[str, object]:
     """Return a Batch. A fresh one claims to be downloadable, as the live service has it."""
-    status = batch.status
+    status, told = batch.status, batch.step.downloadable
     return {
         "batchId": batch.id,
         "orderNumber": batch.order_number,
         "creationDate": timestamp(batch.created),
-        "profile": batch.profile.name,
+        "profile": batch.profile_name,
         "size": batch.size,
         "status": status,
         "active": status in ("PENDING", "PROCESSING"),
         "batchName": batch.name,
-        "rejectReason": batch.reject_reason,
+        "rejectReason": batch.step.reason or no_reason,
         "generatorParametersValues": None,
-        "userId": user_id,
-        "downloadable": status in ("CREATED", "READY_FOR_DOWNLOAD", "COLLECTED"),
-        "rejectable": status in ("CREATED", "PENDING", "PROCESSING"),
+        "userId": batch.user_id,
+        "downloadable": status in _DOWNLOADABLE if told is None or batch.revoked else told,
+        "rejectable": status in REJECTABLE,
     }
+
+
+def no_reason(settings: EmulatorSettings) -> str | None:
+    """Return what the reject reason of a batch is that has none."""
+    return None if settings.no_reason == "null" else ""
 
 
 def status_text(batch: Batch) -> str:
     """Return the words of the status call; what has been downloaded is still ready for download."""
+    if batch.step.text is not None and not batch.revoked:
+        return batch.step.text
     return _STATUS_TEXTS.get(batch.status, f"Not Acceptable. Status: {batch.status}")
 
 
 def processing_document(batch: Batch) -> dict[str, int]:
     """Return the counts of certificates: being made, made, and not to be had."""
-    active = batch.size if batch.status == "PROCESSING" else 0
-    return {"active": active, "success": batch.success, "failed": batch.failed}
+    active, success, failed = batch.step.info or _counts(batch)
+    return {"active": active, "success": success, "failed": failed}
 
 
-def authority_document(authority: Authority, balance: int) -> dict[str, object]:
+def _counts(batch: Batch) -> tuple[int, int, int]:
+    status = batch.step.status
+    if status == "PROCESSING":
+        return batch.size, 0, 0
+    if status in FAILED:
+        return 0, 0, batch.size
+    return (0, batch.success, batch.failed) if batch.ready is not None else (0, 0, 0)
+
+
+def authority_document(
+    authority: Authority, organization: Organization, profile: Profile, balance: int
+) -> dict[str, object]:
     """Return an Authority with the balance as it stands."""
     return {
         "id": authority.id,
-        "ecosystemId": authority.ecosystem_id,
+        "ecosystemId": organization.ecosystem_id,
         "signerCertificateId": authority.signer_certificate_id,
         "ecosystemName": authority.ecosystem_name,
         "balance": balance,
         "enabled": authority.enabled,
-        "profileId": authority.profile.id,
-        "profileName": authority.profile.title,
+        "profileId": profile.id,
+        "profileName": profile.title or profile.name,
     }
 
 
-def authority_documents(state: State) -> list[dict[str, object]]:
-    """Return every authority of the account."""
-    return [authority_document(each, state.balance(each.id)) for each in state.account.authorities]
-
-
-def organization_document(account: Account, state: State) -> dict[str, object]:
-    """Return the organization that the account belongs to."""
-    organization = account.organization
+def organization_document(organization: Organization, authorities: list[dict[str, object]]) -> dict[str, object]:
+    """Return an organization with its authorities."""
     return {
         "organizationId": organization.id,
         "organizationName": organization.name,
@@ -91,8 +107,8 @@ def organization_document(account: Account, state: State) -> dict[str, object]:
         "primaryContactPhone": organization.contact_phone,
         "manufactureId": "",
         "logo": "",
-        "authorities": authority_documents(state),
-        "ecosystemId": account.authorities[0].ecosystem_id,
+        "authorities": authorities,
+        "ecosystemId": organization.ecosystem_id,
         "organizationParameters": {"Organization": organization.name},
         "orgStatus": "ACTIVE",
     }
@@ -108,18 +124,22 @@ def profile_document(profile: Profile, key_type: str) -> dict[str, object]:
     }
 
 
+def _validity(profile: Profile) -> dict[str, int]:
+    return {"validityMonths": 13} if profile.validity_days is None else {"validityDays": profile.validity_days}
+
+
 def profile_detail_document(profile: Profile, key_type: str) -> dict[str, object]:
     """Return a profile in full; its raw configuration is JSON inside a text."""
     algorithm = _ALGORITHMS[key_type]
     raw = {
         "profileId": profile.id,
-        "profileName": profile.title,
-        "validityMonths": 13,
+        "profileName": profile.title or profile.name,
+        **_validity(profile),
         "key": algorithm,
         "parameters": [parameter.name for parameter in profile.parameters],
     }
     return {
-        "profileName": profile.title,
+        "profileName": profile.title or profile.name,
         "profileId": profile.id,
         "rawProfileConfig": json.dumps(raw),
         "name": profile.name,
@@ -137,16 +157,19 @@ def parameter_document(parameter: Parameter) -> dict[str, object]:
         "validationPattern": parameter.pattern,
         "message": parameter.message,
         "value": None,
-        "title": parameter.title,
+        "title": parameter.title or parameter.name,
         "scopes": ["BATCH"],
         "dynamic": False,
     }
 
 
-def certificate_document(certificate: Certificate, batch: Batch) -> dict[str, object]:
-    """Return a certificate as a search shows it: with the status of its batch, unless it is revoked itself."""
+def certificate_document(certificate: Certificate, batch: Batch, *, numbered: bool) -> dict[str, object]:
+    """Return a certificate as a search shows it: with the status of its batch, unless it is revoked itself.
+
+    `numbered` gives its device a number, as in 2020, in place of a text.
+    """
     return {
-        "deviceId": certificate.device_id,
+        "deviceId": certificate.serial % 1_000_000 if numbered else certificate.device_id,
         "commonName": certificate.common_name,
         "serialNumber": f"{certificate.serial:X}",
         "creationDate": timestamp(certificate.created),

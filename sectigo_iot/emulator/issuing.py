@@ -1,45 +1,87 @@
-"""The life of a batch after it was accepted: made in threads, at once or after a delay."""
+"""Makes the certificates of batches, in threads, so that they are there when a batch's time has come."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
+import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sectigo_iot.emulator.accounts import DNS_PATTERN
-from sectigo_iot.emulator.ca import CertificateAuthority
+from sectigo_iot.emulator.ca import CertificateAuthority, der
+from sectigo_iot.emulator.entities import Batch, Certificate, Job
 from sectigo_iot.emulator.keypool import KeyPool
-from sectigo_iot.emulator.making import Made, Maker, StoppedError
-from sectigo_iot.emulator.parameters import lines_of
+from sectigo_iot.emulator.making import Made, Maker, StoppedError, serial_numbers
 from sectigo_iot.emulator.replies import ENDING
 from sectigo_iot.emulator.signing_requests import UnusableRequestError
-from sectigo_iot.emulator.state import Batch, Job, State
+from sectigo_iot.emulator.state import State
+from sectigo_iot.emulator.store import NotKeptError
+from sectigo_iot.emulator.world import Profile
 
 logger = logging.getLogger("sectigo_iot.emulator")
 
+Outcome = Made | tuple[str, str]
+"""What was made, or a status and a reason."""
+_PAUSE = 1.0
+"""Seconds after which a batch is made anew that could not be kept."""
+
 
 class Issuer:
-    """Carries batches from accepted to ready, or to broken. Lives in one event loop."""
+    """Makes each batch once. Lives in one event loop, in which alone the state changes."""
 
-    def __init__(self, state: State, authority: CertificateAuthority, keys: KeyPool, delay: float) -> None:
+    def __init__(
+        self,
+        state: State,
+        authority: CertificateAuthority,
+        keys: KeyPool,
+        *,
+        legacy: bool,
+        clock: Callable[[], float],
+        fraction: Callable[..., float],
+    ) -> None:
         self._state = state
         self._keys = keys
-        self._delay = delay
+        self._clock = clock
+        self._fraction = fraction
         self._stopped = threading.Event()
-        self._maker = Maker(authority, keys, self._stopped.is_set)
+        self._maker = Maker(authority, keys, legacy, self._stopped.is_set)
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sectigo-emulator-issuing")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._age = 0
 
     async def accept(self, batch: Batch) -> None:
-        """Issue a batch: without a delay it is ready on return, otherwise it goes on in the background."""
-        if self._delay == 0:
-            await self._issue(batch, 0)
-            return
-        task = asyncio.create_task(self._age(batch))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Begin a batch, unless its life has no certificate in it; one that is due at once is made on return."""
+        due = next((step.after for step in batch.life.steps if step.issues), None)
+        if due is not None:
+            task = self._begin(batch)
+            if due == 0:
+                await asyncio.shield(task)
+
+    async def make(self, batch_id: int) -> None:
+        """Make a batch now, whatever its life is. Its job is gone on return, whether or not that went well."""
+        batch = self._state.batch(batch_id)
+        if batch is not None and self._state.job(batch_id) is not None:
+            await asyncio.shield(self._begin(batch))
+
+    async def settled(self) -> None:
+        """Return once everything is made for which the time has come."""
+        now = self._clock()
+        due = [task for number, task in self._tasks.items() if _is_due(self._state.batch(number), now)]
+        await asyncio.gather(*due, return_exceptions=True)
+        self._state.settle()
+
+    def resume(self) -> None:
+        """Go on with what an emulator that was killed left undone."""
+        for batch in self._state.batches.values():
+            waits = any(step.issues for step in batch.life.steps[batch.done :])
+            if not batch.pushed and waits and self._state.job(batch.id) is not None:
+                self._begin(batch)
+
+    def forget(self) -> None:
+        """Let what is being made count no more, since the state is another now."""
+        self._age += 1
+        self._tasks = {}
 
     @property
     def stopped(self) -> bool:
@@ -54,33 +96,50 @@ class Issuer:
     async def close(self) -> None:
         """Stop, and end the threads; waits for the certificate in the making alone."""
         self.stop()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._keys.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def _age(self, batch: Batch) -> None:
-        await asyncio.sleep(self._delay / 2)
-        self._state.set_status(batch.id, "PROCESSING")
-        await self._issue(batch, self._delay / 2)
+    def _begin(self, batch: Batch) -> asyncio.Task[None]:
+        task = self._tasks.get(batch.id)
+        if task is None:
+            task = self._tasks[batch.id] = asyncio.create_task(self._issue(batch, self._age))
+        return task
 
-    async def _issue(self, batch: Batch, at_least: float) -> None:
-        """Make the certificates, and say so no sooner than after `at_least` seconds."""
+    async def _issue(self, batch: Batch, age: int) -> None:
+        job = self._state.job(batch.id) or Job()
+        profile = self._state.ledger.profile(batch.profile_id)
         loop = asyncio.get_running_loop()
-        end = loop.time() + at_least
-        made = await loop.run_in_executor(self._threads, self._make, batch.job)
-        await asyncio.sleep(max(0.0, end - loop.time()))
-        if isinstance(made, Made):
-            self._state.finish(batch.id, made.certificates, made.archive)
-        else:
-            self._state.fail(batch.id, *made)
-
-    def _make(self, job: Job) -> Made | tuple[str, str]:
+        outcome = await loop.run_in_executor(self._threads, self._make, batch, job, profile)
+        if age != self._age:
+            return
+        self._tasks.pop(batch.id, None)
         try:
-            if job.requests:
-                return self._maker.from_requests(job.requests)
-            return self._maker.from_parameters(job.parameters, dns_names_of(job))
+            self._note(batch, outcome)
+        except NotKeptError as fault:
+            logger.error("batch %d is made again later: %s", batch.id, fault)
+            loop.call_later(_PAUSE, self._again, batch.id, age)
+
+    def _note(self, batch: Batch, outcome: Outcome) -> None:
+        if isinstance(outcome, Made):
+            self._state.finish(
+                batch.id, self._certificates(batch, outcome), outcome.archive, batch.size - len(outcome.certificates)
+            )
+        elif not self.stopped or outcome[1] != ENDING:
+            self._state.fail(batch.id, *outcome)
+
+    def _again(self, batch_id: int, age: int) -> None:
+        batch = self._state.batch(batch_id)
+        if batch is not None and self._state.job(batch_id) is not None and age == self._age and not self.stopped:
+            self._begin(batch)
+
+    def _make(self, batch: Batch, job: Job, profile: Profile) -> Outcome:
+        count = batch.size - batch.life.fails
+        if count <= 0:
+            return "FAILED", ""
+        try:
+            serials = serial_numbers(self._fraction, self._age, batch.id)
+            return self._maker.make(job, profile, serials, count)
         except UnusableRequestError as fault:
             return "BROKEN", str(fault)
         except StoppedError:
@@ -91,9 +150,23 @@ class Issuer:
             logger.exception("a batch could not be issued")
             return "FAILED", "internal error"
 
+    def _certificates(self, batch: Batch, made: Made) -> list[Certificate]:
+        now = self._clock()
+        return [
+            Certificate(
+                device_id=str(uuid.UUID(int=certificate.serial_number ^ batch.id, version=4)),
+                common_name=name,
+                serial=certificate.serial_number,
+                created=now,
+                organization_id=batch.organization_id,
+                profile_id=batch.profile_id,
+                batch_id=batch.id,
+                der=der(certificate),
+            )
+            for name, certificate in made.certificates
+        ]
 
-def dns_names_of(job: Job) -> list[str]:
-    """Return the DNS names that an order's certificate is for: the common name, if it is one, and `dNSName`."""
-    common = job.parameters["commonName"]
-    listed = lines_of(job.parameters["dNSName"]) if job.parameters.get("dNSName") else []
-    return [common, *listed] if re.fullmatch(DNS_PATTERN, common) else listed
+
+def _is_due(batch: Batch | None, now: float) -> bool:
+    due = next((step.after for step in batch.life.steps if step.issues), None) if batch is not None else None
+    return batch is not None and due is not None and batch.created + due <= now

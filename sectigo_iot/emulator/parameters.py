@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sectigo_iot.emulator.accounts import Parameter, Profile
+from sectigo_iot.emulator.world import Parameter, Profile
 
 
 def first_fault(profile: Profile, values: Mapping[str, str]) -> str | None:
     """Return what is wrong with the parameters, or None. It names the parameter, and never shows its value."""
-    for parameter in profile.parameters:
-        fault = _fault(parameter, values.get(parameter.name))
+    for parameter in profile.rules:
+        value = values.get(parameter.name)
+        fault = _fault(parameter, value)
         if fault:
             return f"{parameter.name}: {fault}"
     known = {parameter.name for parameter in profile.parameters}

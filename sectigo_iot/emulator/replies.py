@@ -38,9 +38,9 @@ def error_reply(refusal: RefusalError, now: float) -> Response:
     return json_reply(document, refusal.status, refusal.headers)
 
 
-def text_reply(text: str) -> Response:
+def text_reply(text: str, status: int = 200) -> Response:
     """Return plain text."""
-    return Response(text, media_type="text/plain")
+    return Response(text, status, media_type="text/plain")
 
 
 def binary_reply(content: bytes, media_type: str, filename: str | None = None) -> Response:

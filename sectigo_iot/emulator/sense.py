@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeGuard
-
-from sectigo_iot.emulator.accounts import ACCOUNTS, Account
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.settings import EmulatorSettings
@@ -18,10 +15,19 @@ LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "pa
 REFRESH_SCOPE = "ROLE_REFRESH_TOKEN"
 """What tells a refresh token from an access token."""
 
+ACCOUNTS = ("staging", "manual")
+
 _CHOICES = {
-    "account": tuple(ACCOUNTS),
+    "account": ACCOUNTS,
     "key_type": KEY_TYPES,
+    "jwt_claims": ("2020", "2019"),
+    "not_ready_body": ("json", "text", "html", "empty"),
+    "no_reason": ("empty", "null"),
+    "batch_list": ("off", "array", "page"),
+    "upload_name": ("file", "number"),
     "duplicates": ("issue", "refuse"),
+    "find_match": ("all", "any"),
+    "device_id": ("text", "number"),
     "log_level": LOG_LEVELS,
     "mode": MODES,
 }
@@ -30,9 +36,19 @@ _RANGES = {
     "key_pool": (0, None),
     "access_lifetime": (1, None),
     "refresh_lifetime": (1, None),
+    "body_limit": (1, None),
+    "journal_size": (1, 1_000_000),
+    "lock_after": (0, None),
+    "locked_status": (400, 599),
+    "create_status": (200, 201),
     "no_balance_status": (400, 599),
     "not_ready_status": (400, 599),
 }
+_OPTIONAL_RANGES = {"control_port": (0, 65535), "find_limit": (0, None), "seed": (0, None)}
+_SWITCHES = (
+    *("tls", "foreign_ca", "legacy_pkcs12", "allow_remote", "hostile", "authorized"),
+    *("refund_failed", "revoke_twice", "lift_holds", "find_case", "console_log"),
+)
 _URL = re.compile(r"(?i:https?)://(?![/?#])[!-~]+")
 
 
@@ -42,6 +58,12 @@ def check(settings: EmulatorSettings) -> None:
         one_of(name, getattr(settings, name), allowed)
     for name, (least, most) in _RANGES.items():
         _between(name, getattr(settings, name), least, most)
+    for name, (least, most) in _OPTIONAL_RANGES.items():
+        if getattr(settings, name) is not None:
+            _between(name, getattr(settings, name), least, most)
+    for name in _SWITCHES:
+        if not isinstance(getattr(settings, name), bool):
+            raise ValueError(f"{name} {getattr(settings, name)!r} is neither true nor false")
     if not isinstance(settings.delay, int | float) or not settings.delay >= 0:
         raise ValueError(f"delay {settings.delay!r} is not a number of seconds from 0 on")
     if settings.secret is not None and (not isinstance(settings.secret, bytes) or not settings.secret):
@@ -51,8 +73,11 @@ def check(settings: EmulatorSettings) -> None:
     login = settings.certificate_login
     if login is not None and not (isinstance(login, str) and _URL.fullmatch(login)):
         raise ValueError("certificate_login must be a URL of http or https in printable ASCII")
-    _check_scopes(settings.scopes)
-    _check_balances(ACCOUNTS[settings.account], settings.balances or {})
+    if settings.scopes is not None:
+        _check_scopes(settings.scopes)
+    _check_faults(settings.faults)
+    for authority, balance in (settings.balances or {}).items():
+        _between(f"balances: {authority}:", balance, 0, None)
 
 
 def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -87,9 +112,6 @@ def _check_scopes(scopes: object) -> None:
         raise ValueError(f"scopes may not hold {REFRESH_SCOPE}: an access token with it is none")
 
 
-def _check_balances(account: Account, balances: Mapping[int, int]) -> None:
-    unknown = set(balances) - {authority.id for authority in account.authorities}
-    if unknown:
-        raise ValueError(f"balances: the account {account.name!r} has no authority {unknown.pop()!r}")
-    for authority, balance in balances.items():
-        _between(f"balances: {authority}:", balance, 0, None)
+def _check_faults(faults: object) -> None:
+    if not isinstance(faults, tuple) or not all(isinstance(each, str) for each in faults):
+        raise ValueError(f"faults {faults!r} is not a tuple of texts")

@@ -2,57 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from starlette.requests import Request
-from starlette.responses import Response
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sectigo_iot.emulator.ca import CertificateAuthority, create_authority
+from sectigo_iot.emulator.ca_pack import pack_authority, unpack_authority
+from sectigo_iot.emulator.clock import Clock
+from sectigo_iot.emulator.destiny import Destiny
+from sectigo_iot.emulator.faults.plan import Plan
 from sectigo_iot.emulator.issuing import Issuer
+from sectigo_iot.emulator.journal import Journal
 from sectigo_iot.emulator.jwts import TokenMint
 from sectigo_iot.emulator.keypool import KeyPool
+from sectigo_iot.emulator.ledger import fresh_tables
+from sectigo_iot.emulator.records import Records, Tables
 from sectigo_iot.emulator.revocation import Responder
 from sectigo_iot.emulator.settings import EmulatorSettings
+from sectigo_iot.emulator.setup import Setup, read_setup, rules_of, world_for
 from sectigo_iot.emulator.state import State
+from sectigo_iot.emulator.store import Store
+from sectigo_iot.emulator.users import Users
+from sectigo_iot.emulator.world import World
+
+if TYPE_CHECKING:
+    from sectigo_iot.emulator.control.snapshots import Moment
+    from sectigo_iot.emulator.door import Door
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Service:
     """The parts of one emulator. `started` is a time in seconds since the epoch."""
 
     settings: EmulatorSettings
+    url: str
+    world: World
+    clock: Clock
+    records: Records
+    store: Store | None
     state: State
+    users: Users
     authority: CertificateAuthority
     issuer: Issuer
     responder: Responder
     mint: TokenMint
+    plan: Plan
+    destiny: Destiny
+    journal: Journal
     started: float
+    seed: int
+    tls_url: str | None = None
+    door: Door | None = None
+    """What lets nobody in for a while; None until there is a listener."""
+    snapshots: dict[str, Moment] = field(default_factory=dict)
 
     @property
     def now(self) -> float:
         """Seconds since the epoch, by the emulator's clock."""
-        return self.settings.clock()
+        return self.clock()
 
-
-Handler = Callable[[Service, Request], Awaitable[Response]]
-"""Answers one call, or raises RefusalError."""
+    def close(self) -> None:
+        """Close the file, if there is one. Everything else ends with the server."""
+        if self.store is not None:
+            self.store.close()
 
 
 def create_service(settings: EmulatorSettings, url: str) -> Service:
-    """Return a service that will be reached under `url`. Raises OSError and ValueError for an unusable CA file."""
-    account = settings.played_account
-    authority = create_authority(settings.key_type, url, settings.clock, settings.ca_path)
-    state = State(account, settings.balances, settings.clock)
+    """Return a service that will be reached under `url`.
+
+    Raises OSError and ValueError for a configuration, a CA file or a state folder that cannot be used.
+    """
+    setup = read_setup(settings.config, settings.scenario)
+    world = world_for(settings, setup)
+    store = None if settings.state_path is None else Store(Path(settings.state_path))
+    try:
+        return _assembled(settings, url, setup, world, store)
+    except BaseException:
+        if store is not None:
+            store.close()
+        raise
+
+
+def _assembled(settings: EmulatorSettings, url: str, setup: Setup, world: World, store: Store | None) -> Service:
+    clock = Clock(settings.clock)
+    records = Records(_tables(world, store), None if store is None else store.keep)
+    clock.ahead = float(records.table("numbers").get("ahead", 0))
+    seed = secrets.randbits(32) if settings.seed is None else settings.seed
+    plan = Plan(seed, rules_of(settings, setup))
+    authority = _authority(settings, url, clock, records)
+    state = State(world, settings, clock, records)
     mint = TokenMint(
-        secret=settings.secret,
+        secret=settings.secret or _kept_secret(records),
         issuer=settings.issuer or f"{url}/",
-        subject=settings.subject or account.subject,
-        scopes=settings.scopes,
         access_lifetime=settings.access_lifetime,
         refresh_lifetime=settings.refresh_lifetime,
-        clock=settings.clock,
+        clock=clock,
+        claims="2019" if settings.jwt_claims == "2019" else "2020",
     )
     keys = KeyPool(settings.key_type, settings.key_pool)
-    issuer = Issuer(state, authority, keys, settings.delay)
-    return Service(settings, state, authority, issuer, Responder(authority.signers), mint, settings.clock())
+    return Service(
+        settings=settings,
+        url=url,
+        world=world,
+        clock=clock,
+        records=records,
+        store=store,
+        state=state,
+        users=Users(world, settings.scopes),
+        authority=authority,
+        issuer=Issuer(state, authority, keys, legacy=settings.legacy_pkcs12, clock=clock, fraction=plan.fraction),
+        responder=Responder(authority.signers),
+        mint=mint,
+        plan=plan,
+        destiny=Destiny(setup.lives, settings.delay, plan.fraction),
+        journal=Journal(settings.journal_size),
+        started=clock(),
+        seed=seed,
+    )
+
+
+def _tables(world: World, store: Store | None) -> Tables:
+    """Return the world's tables, and over them what was kept. Raises ValueError where that is of another world."""
+    tables = fresh_tables(world)
+    if store is not None:
+        for name, rows in store.load().items():
+            tables[name].update(rows)
+        known = {(o.id, a.id, a.profile) for o in world.organizations for a in o.authorities}
+        batches = tables["batches"].values()
+        if not known.issuperset((each.organization_id, each.authority_id, each.profile_id) for each in batches):
+            raise ValueError(f"{store.path}: it holds orders with authorities that the account does not have")
+    return tables
+
+
+def _authority(settings: EmulatorSettings, url: str, clock: Clock, records: Records) -> CertificateAuthority:
+    kept = records.table("secrets").get("authority")
+    if kept is not None and settings.ca_path is None:
+        return unpack_authority(kept, url, clock)
+    authority = create_authority(settings.key_type, url, clock, settings.ca_path, foreign=settings.foreign_ca)
+    if settings.state_path is not None:
+        with records.change():
+            records.put("secrets", "authority", pack_authority(authority))
+    return authority
+
+
+def _kept_secret(records: Records) -> bytes:
+    """Return the key of the tokens: that of the last time, so that they are good after a restart."""
+    secret: bytes | None = records.table("secrets").get("tokens")
+    if secret is None:
+        secret = secrets.token_bytes(64)
+        with records.change():
+            records.put("secrets", "tokens", secret)
+    return secret

@@ -8,15 +8,21 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sectigo_iot.emulator.accounts import ACCOUNTS, Account
 from sectigo_iot.emulator.sense import LOG_LEVELS, MODES, check, one_of
+
+if TYPE_CHECKING:
+    from sectigo_iot.emulator.setup import Setup
 
 DEFAULT_ADDRESS = "127.0.0.1:8831"
 DEFAULT_USERNAME = "tester"
 DEFAULT_PASSWORD = "supersecretsquirrel"  # noqa: S105 - public: the fallback of the testing environment
 MASK = "********"
+MISSING = "the emulator needs packages that are not installed: pip install 'sectigo-iot[emulator]'"
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""A configuration: the path of a TOML file, or what would stand in it."""
 
 _TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
 _FALSE = frozenset(("0", "f", "false", "n", "no", "off"))
@@ -27,26 +33,50 @@ class Options(TypedDict, total=False):
 
     host: str
     port: int
+    control_port: int | None
+    tls: bool
     username: str | None
     password: str | None
     issuer: str | None
     subject: str | None
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...] | None
     secret: bytes | None
     ca_path: str | os.PathLike[str] | None
+    foreign_ca: bool
+    state_path: str | os.PathLike[str] | None
     key_type: str
     key_pool: int
     delay: float
+    legacy_pkcs12: bool
     balances: Mapping[int, int] | None
     allow_remote: bool
+    body_limit: int
+    journal_size: int
+    seed: int | None
+    faults: tuple[str, ...]
+    hostile: bool
     access_lifetime: int
     refresh_lifetime: int
     authorized: bool
     certificate_login: str | None
+    lock_after: int
+    locked_status: int
+    jwt_claims: str
+    create_status: int
     no_balance_status: int
     not_ready_status: int
+    not_ready_body: str
+    refund_failed: bool
+    no_reason: str
+    batch_list: str
+    upload_name: str
     revoke_twice: bool
+    lift_holds: bool
     duplicates: str
+    find_match: str
+    find_case: bool
+    find_limit: int | None
+    device_id: str
     log_level: str
     console_log: bool
     mode: str
@@ -55,34 +85,65 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorSettings:
-    """Everything that can be chosen about an emulator. Raises ValueError for a value that makes no sense."""
+    """Everything that can be chosen about an emulator. Raises ValueError for a value that makes no sense.
+
+    From `lock_after` to `device_id` they are about what nobody outside knows of the service: each has the answers
+    that are possible, and the default is a guess. The table `behaviour` of a configuration has the same names.
+    """
 
     account: str = "staging"
     """Which account is played: `staging` or `manual`."""
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = field(default=None, repr=False)
+    """A TOML file, or the same as a mapping: organizations, users, profiles, lives, faults."""
+    scenario: str | None = None
+    """The name of a scenario that is shipped: what the service does on one of its bad days."""
     host: str = "127.0.0.1"
     port: int = 0
     """0 takes any free port."""
+    control_port: int | None = 0
+    """Where it is controlled, on the loopback always; None for nowhere."""
+    tls: bool = False
+    """Whether there is a TLS port, which demands a client certificate; a log-in is then sent there."""
     username: str | None = None
+    """In place of the first user's name."""
     password: str | None = field(default=None, repr=False)
+    """In place of the first user's password."""
     issuer: str | None = None
     """The tokens' `iss`; None means the emulator's own URL."""
     subject: str | None = None
-    """The tokens' `sub`; None means that of the account."""
-    scopes: tuple[str, ...] = ("ROLE_USER",)
+    """The `sub` of the first user's tokens; None means that of the account."""
+    scopes: tuple[str, ...] | None = None
+    """The scopes of every token; None means the user's role."""
     secret: bytes | None = field(default=None, repr=False)
     """The key that signs the tokens; None makes one at each start."""
     ca_path: str | os.PathLike[str] | None = None
     """A PEM of a CA certificate and its key to issue under; None makes a new CA at each start."""
+    foreign_ca: bool = False
+    """Whether that CA may be one whose subject does not say TEST."""
+    state_path: str | os.PathLike[str] | None = None
+    """A folder in which everything is kept across restarts; None keeps it in memory."""
     key_type: str = "p256"
     """The keys that the emulator makes: `rsa4096`, `rsa3072`, `rsa2048`, `p256` or `p384`."""
     key_pool: int = 0
     """How many RSA keys to make in advance, in the background."""
     delay: float = 0.0
     """Seconds from order to issued; 0 issues before the reply leaves."""
+    legacy_pkcs12: bool = False
+    """Whether PKCS#12 is made as the live service makes it, which OpenSSL 3 opens with `-legacy` alone."""
     balances: Mapping[int, int] | None = None
     """Licences by authority id, in place of what the account has."""
     allow_remote: bool = False
     """Whether `host` may be another than the loopback."""
+    body_limit: int = 10 * 1024 * 1024
+    """The most bytes that a request may carry."""
+    journal_size: int = 2000
+    """How many requests the journal keeps."""
+    seed: int | None = None
+    """What chance is drawn from; None draws a seed at each start."""
+    faults: tuple[str, ...] = ()
+    """Faults as on the command line: `lost-reply,call=createSingleCertBatch,nth=1`."""
+    hostile: bool = False
+    """Whether the mixture of faults strikes that a good client gets along with."""
     access_lifetime: int = 600
     """Seconds that an access token lives."""
     refresh_lifetime: int = 7200
@@ -91,14 +152,42 @@ class EmulatorSettings:
     """False: a login with the right password is answered by 403."""
     certificate_login: str | None = None
     """A URL of http or https: a login with the right password is answered by 307 to it."""
+    lock_after: int = 5
+    """How many refused passwords in a row lock an account; 0 for never."""
+    locked_status: int = 401
+    """What a log-in to a locked account is answered with."""
+    jwt_claims: str = "2020"
+    """The form of a token's claims: `2020` or `2019`."""
+    create_status: int = 201
+    """What an order that is accepted is answered with: 201 or 200."""
     no_balance_status: int = 400
-    """What an order beyond the balance is answered with; what the live service does is unknown."""
+    """What an order beyond the balance is answered with."""
     not_ready_status: int = 400
-    """What a download too early is answered with; what the live service does is unknown."""
+    """What a download too early is answered with."""
+    not_ready_body: str = "json"
+    """The body of that answer: `json`, `text`, `html` or `empty`."""
+    refund_failed: bool = True
+    """Whether a batch that ends without a certificate gives its licences back."""
+    no_reason: str = "empty"
+    """The reject reason of a batch that has none: an `empty` text, or `null`."""
+    batch_list: str = "off"
+    """The list of batches: `off` (501), an `array`, or a `page` with `items` and `total`."""
+    upload_name: str = "file"
+    """The batch's name after an upload: that of the `file`, or the batch's `number`."""
     revoke_twice: bool = False
-    """Whether a second revocation is accepted; what the live service does is unknown."""
+    """Whether a second revocation is accepted."""
+    lift_holds: bool = True
+    """Whether removeFromCRL makes a certificate good again that is on hold."""
     duplicates: str = "issue"
     """What becomes of an upload that names a subject twice: `issue` or `refuse`."""
+    find_match: str = "all"
+    """What a search for name and number finds: what matches `all` of them, or `any`."""
+    find_case: bool = False
+    """Whether a search heeds upper and lower case."""
+    find_limit: int | None = None
+    """The most certificates that a search sends, whatever it counts; None for all."""
+    device_id: str = "text"
+    """A certificate's device id: a `text`, as since 2022, or a `number`, as in 2020."""
     log_level: str = "info"
     console_log: bool = False
     mode: str = "release"
@@ -110,51 +199,86 @@ class EmulatorSettings:
 
     @classmethod
     def from_environ(
-        cls, environ: Mapping[str, str], *, account: str = "staging", **overrides: Unpack[Options]
+        cls,
+        environ: Mapping[str, str],
+        *,
+        account: str | None = None,
+        config: Source | None = None,
+        scenario: str | None = None,
+        **overrides: Unpack[Options],
     ) -> EmulatorSettings:
         """Return the settings that the `SIAS_` variables describe, with `overrides` winning over them.
 
-        Unlike `Emulator` this binds 127.0.0.1:8831 and makes RSA-4096 keys unless told otherwise. An address
-        without a host means the loopback. A variable that is empty counts as absent.
+        Unlike `Emulator` this binds 127.0.0.1:8831 with the control port above it, makes RSA-4096 keys, and issues
+        after 2 seconds (at once for the account `manual`), unless told otherwise. An address without a host means
+        the loopback. A variable that is empty counts as absent. What a configuration or a scenario says comes before
+        these defaults, and after everything else.
         Raises ValueError that names the variable at fault, and never shows the value of a secret.
         """
-        values: dict[str, Any] = {"key_type": "rsa4096", "key_pool": 4}
+        values: dict[str, Any] = {}
         values["host"], values["port"] = split_address(DEFAULT_ADDRESS)
         for variable, read in _VARIABLES.items():
             text = environ.get(variable)
             if text:
                 values.update(_named(variable, read, text))
         values.update(overrides)
+        values.setdefault("control_port", values["port"] + 1 if 0 < values["port"] < 65535 else 0)
         try:
-            return cls(account=account, **values)
+            return _settings(account, config, scenario, _of_the_command, values)
         except ValueError as fault:
             raise ValueError(_with_variable(str(fault), environ, overrides)) from None
 
-    @property
-    def played_account(self) -> Account:
-        """The data of the account that is played."""
-        return ACCOUNTS[self.account]
-
-    @property
-    def login(self) -> tuple[str, str]:
-        """The user name and the password that are accepted."""
-        return self.username or DEFAULT_USERNAME, self.password or DEFAULT_PASSWORD
-
     def masked(self) -> dict[str, object]:
         """Return the settings as JSON can show them, password and secret masked."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clock"}
-        shown["username"] = self.login[0]
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("clock", "config")}
+        shown["config"] = "(given)" if isinstance(self.config, Mapping) else _path(self.config)
+        shown["username"] = self.username or DEFAULT_USERNAME
         shown["password"] = MASK
         shown["secret"] = MASK if self.secret else None
-        shown["ca_path"] = None if self.ca_path is None else os.fspath(self.ca_path)
-        shown["scopes"] = list(self.scopes)
+        shown["ca_path"], shown["state_path"] = _path(self.ca_path), _path(self.state_path)
+        shown["scopes"] = None if self.scopes is None else list(self.scopes)
+        shown["faults"] = list(self.faults)
         shown["balances"] = None if self.balances is None else {str(k): v for k, v in self.balances.items()}
         return shown
 
 
-def make_settings(account: str, **options: Unpack[Options]) -> EmulatorSettings:
-    """Return settings for an account; raises ValueError for an unknown one or a wrong option."""
-    return EmulatorSettings(account=account, **options)
+def make_settings(
+    account: str | None = None, config: Source | None = None, scenario: str | None = None, **options: Unpack[Options]
+) -> EmulatorSettings:
+    """Return settings: those of a configuration and a scenario, over which `options` win.
+
+    Raises ValueError for an unknown account or a wrong option, OSError for a configuration that cannot be read, and
+    ImportError where one is given and the extra `emulator` is not installed.
+    """
+    return _settings(account, config, scenario, lambda _account: {}, options)
+
+
+def _settings(
+    account: str | None,
+    config: Source | None,
+    scenario: str | None,
+    defaults: Callable[[str], dict[str, Any]],
+    options: Mapping[str, Any],
+) -> EmulatorSettings:
+    behaviour: Mapping[str, Any] = {}
+    if config is not None or scenario is not None:
+        setup = _read_setup(config, scenario)
+        account, behaviour = account or setup.account, setup.behaviour
+    account = account or "staging"
+    values = {**defaults(account), **behaviour, **options}
+    return EmulatorSettings(account=account, config=config, scenario=scenario, **values)
+
+
+def _of_the_command(account: str) -> dict[str, Any]:
+    return {"key_type": "rsa4096", "key_pool": 4, "delay": 0.0 if account == "manual" else 2.0}
+
+
+def _read_setup(config: Source | None, scenario: str | None) -> Setup:
+    try:
+        from sectigo_iot.emulator.setup import read_setup
+    except ModuleNotFoundError as missing:
+        raise ImportError(MISSING) from missing
+    return read_setup(config, scenario)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -172,6 +296,10 @@ def split_address(address: str) -> tuple[str, int]:
     ):
         raise ValueError(f"{address!r} is no address such as 127.0.0.1:8831, [::1]:8831 or :0")
     return (host[1:-1] if bracketed else host) or "127.0.0.1", int(port)
+
+
+def _path(value: object) -> str | None:
+    return os.fspath(value) if isinstance(value, str | os.PathLike) else None
 
 
 def _address(text: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from sectigo_iot.emulator.accounts import DNS_PATTERN
+from sectigo_iot.emulator.world import DNS_PATTERN
 
 CONTENT_LIMIT = 32 * 1024 * 1024
 """The most bytes that the files in a ZIP may have together."""

@@ -1,222 +1,230 @@
-"""What the emulator remembers: balances, batches and certificates, in memory, behind one lock."""
+"""Batches: accepted, carried on as time passes, put into a state by hand, collected, revoked."""
 
 from __future__ import annotations
 
-import threading
-import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sectigo_iot.emulator.accounts import Account, Authority, Profile
+from msgspec.structs import replace
+
+from sectigo_iot.emulator.entities import Batch, Certificate, Job, Passed
+from sectigo_iot.emulator.ledger import Ledger
+from sectigo_iot.emulator.lives import FAILED, Life, Step
+from sectigo_iot.emulator.records import Records, Tables
+from sectigo_iot.emulator.registry import Registry
+from sectigo_iot.emulator.settings import EmulatorSettings
+from sectigo_iot.emulator.world import World
 from sectigo_iot.reasons import CRLReason
 
-
-class NoBalanceError(Exception):
-    """An order asks for more licences than are left."""
-
-
-class AlreadyRevokedError(Exception):
-    """A certificate is revoked a second time."""
+REMOVED = "REMOVED_AFTER_EXPIRATION"
+REJECTABLE = ("CREATED", "PENDING", "PROCESSING")
+_PAST_LIMIT = 50
 
 
-class NotOnHoldError(Exception):
-    """A hold is to be lifted that is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be issued: the parameters of one certificate, or signing requests in PEM."""
-
-    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
-    requests: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch as it stands. `created` counts seconds since the epoch; `job` is dropped once it is done."""
-
-    id: int
-    order_number: int
-    created: float
-    authority: Authority
-    name: str
-    size: int
-    status: str
-    success: int = 0
-    failed: int = 0
-    reject_reason: str = ""
-    archive: bytes | None = field(default=None, repr=False)
-    job: Job = field(default_factory=Job, repr=False)
-    unrevoked_status: str | None = None
-    """The status that it goes back to if a revocation is lifted."""
-
-    @property
-    def profile(self) -> Profile:
-        """The profile that it was ordered from."""
-        return self.authority.profile
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """One certificate that was issued. `revoked` is the time of its revocation, in seconds since the epoch."""
-
-    device_id: str
-    common_name: str
-    serial: int
-    created: float
-    profile_id: int
-    batch_id: int
-    reason: CRLReason | None = None
-    revoked: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Revocations:
-    """What is revoked at a time, in seconds since the epoch, under a number that is greater each time."""
-
-    number: int
-    time: float
-    certificates: tuple[Certificate, ...]
+class NotRejectableError(Exception):
+    """A batch is too far on to be rejected."""
 
 
 class State:
-    """The memory of one account. Every method may be called from any thread."""
+    """The memory of one emulator, of which the batches are kept here. To be changed from one thread at a time."""
 
-    def __init__(self, account: Account, balances: Mapping[int, int] | None, clock: Callable[[], float]) -> None:
-        self.account = account
+    def __init__(
+        self, world: World, settings: EmulatorSettings, clock: Callable[[], float], records: Records
+    ) -> None:
+        self.ledger = Ledger(world, records)
+        self.registry = Registry(records, clock)
+        self._world = world
+        self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
-        self._balances = {authority.id: authority.balance for authority in account.authorities} | dict(balances or {})
-        self._ordered = account.ordered
-        self._issued = account.issued
-        self._batches: dict[int, Batch] = {}
-        self._certificates: dict[int, Certificate] = {}
-        self._by_name: dict[str, list[int]] = {}
-        self._by_batch: dict[int, list[int]] = {}
-        self._crl_number = 0
+        self._records = records
+        self._agenda: list[tuple[float, int]] = []
+        self._plan_all()
 
-    def authority(self, authority_id: int) -> Authority | None:
-        """Return the authority of this id."""
-        return next((a for a in self.account.authorities if a.id == authority_id), None)
+    @property
+    def version(self) -> int:
+        """A number that rises with each change."""
+        return self._records.version
 
-    def authority_of_profile(self, profile_id: int) -> Authority | None:
-        """Return the authority that allows to order from this profile."""
-        return next((a for a in self.account.authorities if a.profile.id == profile_id), None)
+    def snapshot(self) -> Tables:
+        """Return everything as it is, which later changes leave so."""
+        return self._records.snapshot()
 
-    def balance(self, authority_id: int) -> int:
-        """Return the licences left."""
-        return self._balances[authority_id]
+    def restore(self, tables: Tables) -> None:
+        """Put everything back as it was."""
+        self._records.restore(tables)
+        self.registry.reindex()
+        self._plan_all()
 
-    def licences(self) -> tuple[int, int]:
-        """Return how many licences were ordered and how many are used."""
-        with self._lock:
-            return self._ordered, self._issued
-
-    def open_batch(self, authority: Authority, name: str, size: int, status: str, job: Job) -> Batch:
-        """Take the licences and return a new batch. Raises NoBalanceError, and then nothing is taken."""
-        with self._lock:
-            if self._balances[authority.id] < size:
-                raise NoBalanceError
-            self._balances[authority.id] -= size
-            self._ordered += size
-            index = len(self._batches)
-            account = self.account
-            number = account.first_batch + index
-            batch = Batch(number, account.first_order + index, self._clock(), authority, name, size, status, job=job)
-            self._batches[number] = batch
-            return batch
+    @property
+    def batches(self) -> Mapping[int, Batch]:
+        """Every batch by its id, oldest first."""
+        return self._records.table("batches")
 
     def batch(self, batch_id: int) -> Batch | None:
-        """Return a batch as it stands now."""
-        return self._batches.get(batch_id)
+        """Return a batch as it stands."""
+        return self.batches.get(batch_id)
 
-    def set_status(self, batch_id: int, status: str) -> None:
-        """Move a batch to another status."""
-        with self._lock:
-            self._batches[batch_id] = replace(self._batches[batch_id], status=status)
+    def job(self, batch_id: int) -> Job | None:
+        """Return what is still to be issued for a batch."""
+        return self._records.table("jobs").get(batch_id)
 
-    def finish(self, batch_id: int, issued: Iterable[tuple[str, int]], archive: bytes) -> None:
-        """Make a batch ready: `issued` are the common names and serial numbers, `archive` what is downloaded.
+    def archive(self, batch_id: int) -> bytes | None:
+        """Return what a batch is downloaded as, once it is made and until it is removed."""
+        return self._records.table("archives").get(batch_id)
 
-        The licences count as used from now on.
+    def open_batch(self, wanted: Batch, job: Job) -> Batch:
+        """Take the licences for a batch and return it with its numbers.
+
+        Raises NoBalanceError, and then nothing is taken.
         """
-        with self._lock:
-            batch = self._batches[batch_id]
-            serials = [self._add(batch, name, serial) for name, serial in issued]
-            self._by_batch[batch_id] = serials
-            self._issued += len(serials)
-            self._batches[batch_id] = replace(
-                batch, status="READY_FOR_DOWNLOAD", success=len(serials), archive=archive, job=Job()
-            )
+        with self._records.change():
+            self.ledger.take(wanted.organization_id, wanted.authority_id, wanted.size)
+            index = len(self.batches)
+            first_batch, first_order = self._world.first_batch, self._world.first_order
+            past = (Passed(wanted.created, wanted.step.status),)
+            batch = replace(wanted, id=first_batch + index, order_number=first_order + index, past=past)
+            if job.requests and self._settings.upload_name == "number":
+                batch = replace(batch, name=str(batch.id))
+            self._put(batch)
+            self._records.put("jobs", batch.id, job)
+        self._plan(batch)
+        return batch
+
+    def settle(self) -> None:
+        """Let every batch go on as far as the time has come for it."""
+        now = self._clock()
+        if not self._agenda or self._agenda[0][0] > now:
+            return
+        try:
+            with self._records.change():
+                while self._agenda and self._agenda[0][0] <= now:
+                    batch = self.batch(heapq.heappop(self._agenda)[1])
+                    if batch is not None:
+                        self._go_on(batch, now)
+        except BaseException:
+            # Nothing of it has happened: it is due still.
+            self._plan_all()
+            raise
+
+    def finish(self, batch_id: int, issued: Iterable[Certificate], archive: bytes, failed: int) -> None:
+        """Note the certificates of a batch and what it is downloaded as.
+
+        Nobody sees them before the time has come; the licences count as used from then on.
+        """
+        certificates = tuple(issued)
+        with self._records.change():
+            batch = self.batches[batch_id]
+            self._records.put("jobs", batch_id, None)
+            self._records.put("archives", batch_id, archive)
+            self._records.put("unissued", batch_id, certificates)
+            made = replace(batch, made=self._clock(), success=len(certificates), failed=failed)
+            self._put(made)
+            if made.ready is not None:
+                self._issue(made, self._clock())
+            self._go_on(made, self._clock())
 
     def fail(self, batch_id: int, status: str, reason: str) -> None:
-        """End a batch without a certificate. Its licences are given back, since only a success spends one."""
-        with self._lock:
-            batch = self._batches[batch_id]
-            self._balances[batch.authority.id] += batch.size
-            self._ordered -= batch.size
-            self._batches[batch_id] = replace(
-                batch, status=status, reject_reason=reason, failed=batch.size, job=Job()
-            )
+        """Let a batch end without a certificate, when the time has come at which it would have had one."""
+        with self._records.change():
+            batch = self.batches[batch_id]
+            self._records.put("jobs", batch_id, None)
+            failed = replace(batch, life=_cut_short(batch.life, status, reason), failed=batch.size)
+            self._put(failed)
+            self._go_on(failed, self._clock())
+
+    def push(self, batch_id: int, step: Step) -> Batch:
+        """Put a batch into a state, from which it does not go on by itself."""
+        with self._records.change():
+            return self._enter(replace(self.batches[batch_id], pushed=True), step, self._clock())
+
+    def reject(self, batch_id: int, reason: str) -> Batch:
+        """Reject a batch as the portal does. Raises NotRejectableError for one that is too far on."""
+        if self.batches[batch_id].status not in REJECTABLE:
+            raise NotRejectableError
+        return self.push(batch_id, Step(status="REJECTED", reason=reason))
 
     def collect(self, batch_id: int) -> None:
         """Note that a batch was downloaded."""
-        with self._lock:
-            batch = self._batches[batch_id]
-            if batch.status == "READY_FOR_DOWNLOAD":
-                self._batches[batch_id] = replace(batch, status="COLLECTED")
+        batch = self.batches[batch_id]
+        if batch.step.status == "READY_FOR_DOWNLOAD":
+            with self._records.change():
+                self._enter(batch, replace(batch.step, status="COLLECTED"), self._clock())
 
-    def certificate(self, serial: int) -> Certificate | None:
-        """Return the certificate of this serial number."""
-        return self._certificates.get(serial)
-
-    def find(self, common_name: str | None, serial: int | None) -> list[Certificate]:
-        """Return the certificates that match every criterion given, oldest first; names match in any case."""
-        with self._lock:
-            if common_name is not None:
-                serials = self._by_name.get(common_name.casefold(), [])
-            else:
-                serials = [] if serial is None else [serial]
-            found = [self._certificates[each] for each in serials if each in self._certificates]
-        return [each for each in found if serial is None or each.serial == serial]
-
-    def revoke(self, serial: int, reason: CRLReason, *, again: bool) -> None:
+    def revoke(self, serial: int, reason: CRLReason) -> None:
         """Revoke a certificate; a batch all of whose certificates are revoked is revoked with them.
 
-        `removeFromCRL` lifts a `certificateHold`; raises NotOnHoldError where there is none. Raises
-        AlreadyRevokedError unless `again` allows it.
+        Raises NotOnHoldError and AlreadyRevokedError, as the settings have it.
         """
-        with self._lock:
-            certificate = self._certificates[serial]
-            held = certificate.reason is CRLReason.certificateHold
-            lifted = reason is CRLReason.removeFromCRL
-            if lifted and not held:
-                raise NotOnHoldError
-            if certificate.revoked is not None and not held and not again:
-                raise AlreadyRevokedError
-            self._certificates[serial] = replace(
-                certificate, reason=None if lifted else reason, revoked=None if lifted else self._clock()
-            )
-            self._follow_revocation(certificate.batch_id)
+        settings = self._settings
+        with self._records.change():
+            certificate = self.registry.revoke(serial, reason, again=settings.revoke_twice, lifts=settings.lift_holds)
+            self._follow_revocation(self.batches[certificate.batch_id])
 
-    def revocations(self) -> Revocations:
-        """Return what is revoked now. The number comes from the time, so that it also rises from run to run."""
-        with self._lock:
-            now = self._clock()
-            self._crl_number = max(self._crl_number + 1, int(now * 1000))
-            revoked = tuple(each for each in self._certificates.values() if each.revoked is not None)
-            return Revocations(self._crl_number, now, revoked)
+    def _put(self, batch: Batch) -> None:
+        self._records.put("batches", batch.id, batch)
 
-    def _add(self, batch: Batch, name: str, serial: int) -> int:
-        device = str(uuid.uuid4())
-        self._certificates[serial] = Certificate(device, name, serial, self._clock(), batch.profile.id, batch.id)
-        self._by_name.setdefault(name.casefold(), []).append(serial)
-        return serial
+    def _plan_all(self) -> None:
+        self._agenda = []
+        for batch in self.batches.values():
+            self._plan(batch)
 
-    def _follow_revocation(self, batch_id: int) -> None:
-        batch = self._batches[batch_id]
-        gone = all(self._certificates[each].revoked is not None for each in self._by_batch[batch_id])
-        if gone and batch.unrevoked_status is None:
-            self._batches[batch_id] = replace(batch, status="REVOKED", unrevoked_status=batch.status)
-        elif not gone and batch.unrevoked_status is not None:
-            self._batches[batch_id] = replace(batch, status=batch.unrevoked_status, unrevoked_status=None)
+    def _plan(self, batch: Batch) -> None:
+        for time in _times_to_come(batch):
+            heapq.heappush(self._agenda, (time, batch.id))
+
+    def _go_on(self, batch: Batch, now: float) -> None:
+        while not batch.pushed and batch.done + 1 < len(batch.life.steps):
+            step = batch.life.steps[batch.done + 1]
+            due = batch.created + step.after
+            if due > now or (step.issues and batch.made is None):
+                break
+            batch = self._enter(replace(batch, done=batch.done + 1), step, max(due, batch.made or 0.0))
+        if batch.expires is not None and batch.expires <= now and batch.step.status != REMOVED:
+            self._enter(batch, Step(status=REMOVED), batch.expires)
+            self._records.put("archives", batch.id, None)
+
+    def _enter(self, batch: Batch, step: Step, time: float) -> Batch:
+        batch = _with_past(replace(batch, step=step), time, step.status)
+        if step.issues and batch.ready is None:
+            batch = replace(batch, ready=time)
+            self._issue(batch, time)
+            heapq.heappush(self._agenda, (time + batch.days_to_live * 86400.0, batch.id))
+        if self._settings.refund_failed and _failed_for_nothing(batch):
+            self.ledger.give_back(batch.organization_id, batch.authority_id, batch.size)
+            batch = replace(batch, refunded=True)
+        self._put(batch)
+        return batch
+
+    def _issue(self, batch: Batch, time: float) -> None:
+        """Let what was made for a batch be known to all: how long it took to make must not be seen."""
+        certificates = self._records.table("unissued").get(batch.id, ())
+        self._records.put("unissued", batch.id, None)
+        self.registry.add(replace(each, created=time) for each in certificates)
+        self.ledger.use(batch.organization_id, len(certificates))
+
+    def _follow_revocation(self, batch: Batch) -> None:
+        gone = all(each.revoked is not None for each in self.registry.of_batch(batch.id))
+        if gone != batch.revoked:
+            changed = replace(batch, revoked=gone)
+            self._put(_with_past(changed, self._clock(), changed.status))
+
+
+def _with_past(batch: Batch, time: float, status: str) -> Batch:
+    return replace(batch, past=(*batch.past, Passed(time, status))[-_PAST_LIMIT:])
+
+
+def _failed_for_nothing(batch: Batch) -> bool:
+    return batch.step.status in FAILED and batch.ready is None and not batch.refunded
+
+
+def _times_to_come(batch: Batch) -> Iterator[float]:
+    if not batch.pushed:
+        yield from (batch.created + step.after for step in batch.life.steps[batch.done + 1 :])
+    if batch.expires is not None and batch.step.status != REMOVED:
+        yield batch.expires
+
+
+def _cut_short(life: Life, status: str, reason: str) -> Life:
+    end = next((index for index, step in enumerate(life.steps) if step.issues), len(life.steps) - 1)
+    steps = (*life.steps[:end], Step(status=status, reason=reason, after=life.steps[end].after))
+    return replace(life, steps=steps)

@@ -6,15 +6,19 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import requests
 
 from sectigo_iot.emulator import Emulator
 from tests.conftest import Runner
@@ -37,7 +41,7 @@ def serving(*words: str, env: Mapping[str, str]) -> Iterator[tuple[subprocess.Po
         try:
             assert process.stdout is not None
             told = {}
-            last = "SECTIGO_ENVIRONMENT"
+            last = "SIAS_CONTROL_URL"
             while last not in told:
                 name, _, value = process.stdout.readline().removeprefix("export ").rstrip("\n").partition("=")
                 told[name] = shlex.split(value)[0]
@@ -54,6 +58,7 @@ def test_a_real_process(sectigo: Runner, number: signal.Signals) -> None:
             "SECTIGO_PASSWORD",
             "SECTIGO_ENDPOINT",
             "SECTIGO_ENVIRONMENT",
+            "SIAS_CONTROL_URL",
         ]
         done = sectigo("create", "-d", "example.com", "-p", "secrtpasswrd", "--wait", env=told)
         assert done.code == 0, done
@@ -61,8 +66,11 @@ def test_a_real_process(sectigo: Runner, number: signal.Signals) -> None:
         assert process.wait(10) == 0
         assert process.stderr is not None
         said = process.stderr.read().splitlines()
+    seed = said[2].split()[2].rstrip(":")
     assert said == [
         f"sectigo: an emulator with a TEST CA listens on {told['SECTIGO_ENDPOINT']}; end it with Ctrl-C",
+        f"sectigo: {told['SIAS_CONTROL_URL']} controls it, and shows it in a browser",
+        f"sectigo: seed {seed}: `--seed {seed}` repeats what chance decides",
         "sectigo: the emulator has ended",
     ]
 
@@ -89,6 +97,50 @@ def test_a_port_that_is_taken(sectigo: Runner, shared: Emulator) -> None:
     assert sectigo("serve", env={"SIAS_BIND_ADDR": address}) == done
 
 
+def test_a_control_port_that_is_taken(sectigo: Runner, shared: Emulator) -> None:
+    address = str(shared.control_url).removeprefix("http://")
+    done = sectigo("serve", "-a", ":0", "--control", address.rpartition(":")[2])
+    hint = "sectigo: hint: `--control 0` takes a free port\n"
+    assert done == (1, "", f"sectigo: error: {address}: Address already in use\n{hint}")
+
+
+def test_without_a_control_port() -> None:
+    command = [sys.executable, "-m", "sectigo_cli", "serve", "-a", ":0", "--key-type", "p256", "--control", "off"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        process.terminate()
+        assert process.stdout.read() == ""
+        assert "controls it" not in process.stderr.read()
+    assert lines[-1] == "export SECTIGO_ENVIRONMENT=testing\n"
+
+
+def test_what_it_can_show(sectigo: Runner, here: Path) -> None:
+    shown = sectigo("serve", "--show", "config", "--account", "manual")
+    assert (shown.code, shown.err) == (0, "")
+    Path("own.toml").write_text(shown.out)
+    assert tomllib.loads(shown.out)["organizations"][0]["name"] == "TRISA"
+    with serving("--config", "own.toml", env={}) as (_, told):
+        assert json.loads(sectigo("authorities", env=told).out)[0]["profileId"] == 42
+    assert re.search(r"^lost-reply: \S", sectigo("serve", "--show", "faults").out, re.MULTILINE)
+    assert re.search(r"^lost-reply: \S", sectigo("serve", "--show", "scenarios").out, re.MULTILINE)
+
+
+def test_the_tls_port(sectigo: Runner, here: Path) -> None:
+    with serving("--tls", "keys", env={}) as (_, told):
+        assert sorted(each.name for each in Path("keys").iterdir()) == ["ca.pem", "client-key.pem", "client.pem"]
+        assert {stat.S_IMODE(each.stat().st_mode) for each in Path("keys").iterdir()} == {0o600}
+        login = {"username": told["SECTIGO_USERNAME"], "password": told["SECTIGO_PASSWORD"]}
+        sent = requests.post(f"{told['SECTIGO_ENDPOINT']}/auth/pwd", json=login, timeout=10, allow_redirects=False)
+        assert sent.status_code == 307
+        where = sent.headers["Location"]
+        certificate = ("keys/client.pem", "keys/client-key.pem")
+        reply = requests.post(where, json=login, timeout=10, verify="keys/ca.pem", cert=certificate)
+        assert set(reply.json()) == {"accessToken", "refreshToken"}
+        with pytest.raises(requests.ConnectionError):
+            requests.post(where, json=login, timeout=10, verify="keys/ca.pem")
+
+
 def test_a_host_that_is_unknown(sectigo: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -109,6 +161,14 @@ REFUSED = {
     "a key type that is none": (("--key-type", "dsa"), {}, "invalid choice: 'dsa'"),
     "a delay that is none": (("--delay=-1",), {}, "no number of seconds"),
     "a CA that is none": (("-a", ":0", "--ca", "junk"), {}, "junk"),
+    "a control port that is none": (("--control", "x"), {}, "--control: 'x' is no port from 0 to 65535, nor `off`"),
+    "a seed that is none": (("--seed", "x"), {}, "'x' is no whole number"),
+    "a scenario that is none": (("--scenario", "lost-replies"), {}, "--scenario 'lost-replies' is none of"),
+    "a fault that is none": (("-a", ":0", "--fault", "lost-replies"), {}, "did you mean 'lost-reply'?"),
+    "a detail that is none": (("-a", ":0", "--fault", "reset,seconds=1"), {}, "seconds"),
+    "a configuration that is missing": (("--config", "none.toml"), {}, "none.toml: No such file or directory"),
+    "a configuration that is none": (("--config", "junk"), {}, "junk:1: not valid TOML"),
+    "a state that is a file": (("-a", ":0", "--state", "junk"), {}, "junk"),
 }
 
 

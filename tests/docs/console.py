@@ -12,7 +12,9 @@ from typing import NamedTuple
 from tests.docs.pages import Step
 from tests.transcripts.shell import Shell
 
-SHOWN_PORT = "8831"
+SHOWN_PORT, SHOWN_CONTROL_PORT = "8831", "8832"
+LAST_LINE = "export SIAS_CONTROL_URL="
+"""What the last line begins with that `sectigo serve` prints when it is ready."""
 END = "kill %1"
 FAST = ("--addr", ":0", "--key-type", "p256", "--delay", "0")
 """What is added to each `sectigo serve` of a page: a free port, and keys that take no time."""
@@ -30,6 +32,7 @@ _CHANGING = (
     (r"(?<=127\.0\.0\.1:)\d+", SHOWN_PORT),
     (r"(?<=pkcs12 password: )\S+", "(password)"),
     (r"\b\d+ s left\b", "(s left)"),
+    (r"\bseed \d+", "seed (seed)"),
     (r"/\S+/\.cache/", "/home/jane/.cache/"),
     (r"\b[0-9a-f]{32}(?=\.json)", "(hash)"),
     (r"(?<=CA )[0-9a-f]{8}\b", "(number)"),
@@ -55,6 +58,7 @@ class Session:
         self._servers = ExitStack()
         self._server: subprocess.Popen[str] | None = None
         self._port = environ.get("SECTIGO_ENDPOINT", "").rpartition(":")[2] or SHOWN_PORT
+        self._control_port = environ.get("SIAS_CONTROL_URL", "").rpartition(":")[2] or SHOWN_CONTROL_PORT
         programs = self.shell.folder / ".venv" / "bin"
         programs.parent.mkdir()
         programs.symlink_to(folder / "bin")
@@ -82,10 +86,11 @@ class Session:
 
     def _line(self, step: Step) -> str:
         words = shlex.split(step.command, comments=True)
-        if words[1:2] == ["serve"]:
+        if words[1:2] == ["serve"] and words[-1] == "&":
             printed, number = self._serve(words[2:])
             return f"cat {shlex.quote(str(printed))}\n{JOB} {number} >/dev/null 2>&1 &"
-        return step.command.replace(f":{SHOWN_PORT}", f":{self._port}")
+        command = step.command.replace(f":{SHOWN_PORT}", f":{self._port}")
+        return command.replace(f":{SHOWN_CONTROL_PORT}", f":{self._control_port}")
 
     def _serve(self, words: list[str]) -> tuple[Path, int]:
         """Start the emulator, and return a file with what it printed, and its process; it is there at once."""
@@ -102,10 +107,14 @@ class Session:
         )
         self._servers.callback(server.terminate)
         assert server.stdout is not None
-        printed = "".join(server.stdout.readline() for _ in range(5))
-        port = re.search(r"ENDPOINT=http://127\.0\.0\.1:(\d+)", printed)
-        assert port is not None, printed
-        self._port = port[1]
+        printed = ""
+        for line in server.stdout:
+            printed += line
+            if line.startswith(LAST_LINE):
+                break
+        ports = re.findall(r"^export SECTIGO_ENDPOINT=\S+:(\d+)|^export SIAS_CONTROL_URL=\S+:(\d+)", printed, re.M)
+        assert len(ports) == 2, printed
+        self._port, self._control_port = ports[0][0], ports[1][1]
         path = self.shell.folder.parent / f"served-{self._port}"
         path.write_text(printed)
         self._server = server

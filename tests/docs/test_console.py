@@ -62,7 +62,8 @@ WITH_LINES = [
 def environ(page: str, emulator: Emulator) -> dict[str, str]:
     """A page that does not begin by starting an emulator is read by somebody who has one, and its variables."""
     ours = [step.command for step in typed(page) if "sectigo" in step.command]
-    return {} if ours and "sectigo serve" in ours[0] else emulator.environ
+    control = {"SIAS_CONTROL_URL": str(emulator.control_url)}
+    return {} if ours and "sectigo serve" in ours[0] else {**emulator.environ, **control}
 
 
 @pytest.mark.parametrize("page", WITH_LINES)

@@ -99,7 +99,7 @@ def test_an_expiry_that_is_no_time() -> None:
     with Emulator(secret=secret) as emulator:
         times: tuple[object, ...] = (10**400, -(10**400), math.inf, math.nan, "4000000000", None, [], 4_000_000_000)
         for expiry in times:
-            token = signed({"scopes": ["ROLE_USER"], "exp": expiry}, secret)
+            token = signed({"sub": "/account/42/user/295", "scopes": ["ROLE_USER"], "exp": expiry}, secret)
             bearer = {"Authorization": f"Bearer {token}"}
             reply = requests.get(emulator.url + "/api/v1/devices", headers=bearer, timeout=10)
             assert reply.status_code == (200 if expiry == 4_000_000_000 else 401), expiry

@@ -23,14 +23,15 @@ def test_public_names_are_sorted() -> None:
 
 
 def test_arguments_are_the_fields() -> None:
-    fields = {each.name for each in dataclasses.fields(EmulatorSettings)} - {"account"}
+    fields = {each.name for each in dataclasses.fields(EmulatorSettings)} - {"account", "config", "scenario"}
     assert fields == set(Options.__annotations__)
 
 
 def test_defaults_of_the_command() -> None:
     settings = EmulatorSettings.from_environ({})
     assert (settings.host, settings.port, settings.key_type) == ("127.0.0.1", 8831, "rsa4096")
-    assert settings.login == ("tester", "supersecretsquirrel")
+    assert (settings.username, settings.password) == (None, None)
+    assert settings.masked()["username"] == "tester"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_every_variable_is_read() -> None:
         port=0,
     )
     assert settings.account == "manual"
-    assert settings.login == ("me", "password of mine")
+    assert (settings.username, settings.password) == ("me", "password of mine")
     assert (settings.issuer, settings.subject) == ("https://example.com", "/account/1/user/2")
     assert settings.scopes == ("ROLE_USER", "ROLE_ADMIN")
     assert settings.secret == bytes(range(32))
@@ -112,7 +113,6 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
         {"delay": -1.0},
         {"delay": float("nan")},
         {"duplicates": "maybe"},
-        {"balances": {1: 1}},
         {"host": "0.0.0.0"},
         {"host": "example.com"},
         {"port": "8831"},
@@ -134,6 +134,18 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
         {"certificate_login": "https:///path"},
         {"certificate_login": "https://bücher.example.com/"},
         {"certificate_login": "https://example.com/\r\nX: y"},
+        {"control_port": -1},
+        {"tls": 1},
+        {"lock_after": -1},
+        {"seed": -1},
+        {"faults": ("lost-reply", 1)},
+        {"faults": "lost-reply"},
+        {"body_limit": 0},
+        {"journal_size": 0},
+        {"batch_list": "maybe"},
+        {"create_status": 202},
+        {"find_limit": -1},
+        {"jwt_claims": "2021"},
         {"scopes": "ROLE_USER"},
         {"scopes": ["ROLE_USER"]},
         {"scopes": (1,)},
@@ -143,6 +155,19 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
 def test_arguments_that_make_no_sense(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Emulator(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"balances": {1: 1}}, "balances: there is no authority 1 among 423, 489"),
+        ({"faults": ("lost-replies",)}, "lost-reply"),
+        ({"faults": ("lost-reply,nth=0",)}, "nth"),
+    ],
+)
+def test_what_is_found_out_at_the_start(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Emulator(**options).start()
 
 
 def test_another_host_needs_leave() -> None:

@@ -90,7 +90,7 @@ def test_a_request_that_does_not_end_is_answered(
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     settings = EmulatorSettings()
-    call = Call(create_service(settings, "http://127.0.0.1:1"), None, _answer, False)
+    call = Call(create_service(settings, "http://127.0.0.1:1"), "", None, _answer, False)
     scope: Any = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": []}
 
     async def send(_message: Any) -> None:
@@ -105,7 +105,7 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
     asyncio.run(cancelled())
 
 
-async def _answer(_service: object, _request: object) -> Any:
+async def _answer(_visit: object) -> Any:
     return binary_reply(b"x", "text/plain")
 
 

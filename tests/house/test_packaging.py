@@ -72,7 +72,7 @@ def test_nothing_is_imported_that_is_not_installed() -> None:
         "shtab",
         "urllib3",
     }
-    assert names == imported | {"pyjwt", "python-multipart", "starlette", "uvicorn"}
+    assert names == imported | {"msgspec", "pyjwt", "python-multipart", "starlette", "uvicorn"}
 
 
 def test_pyproject_says_how_to_build_and_no_more() -> None:

@@ -59,11 +59,10 @@ def _client(context: Context) -> dict[str, Any]:
 
 def _server(context: Context, faults: list[str]) -> Any:
     """Return the settings that `serve` would have, or None and one more fault."""
-    from sectigo_cli.commands.serve import STAGING_DELAY
     from sectigo_iot.emulator import EmulatorSettings
 
     try:
-        return EmulatorSettings.from_environ(context.environ, delay=STAGING_DELAY).masked()
+        return EmulatorSettings.from_environ(context.environ).masked()
     except ValueError as error:
         faults.append(str(error).removesuffix("; allow_remote=True permits it"))
         return None

@@ -1,0 +1,145 @@
+"""Snapshots: everything as it was at a moment, kept under a name, and the moment of the start."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sectigo_iot.emulator import destiny
+from sectigo_iot.emulator.control.asking import Asked
+from sectigo_iot.emulator.control.clock import Status, status
+from sectigo_iot.emulator.faults import plan as faults
+from sectigo_iot.emulator.journal import Journal
+from sectigo_iot.emulator.ledger import fresh_tables
+from sectigo_iot.emulator.records import Tables
+from sectigo_iot.emulator.replies import RefusalError
+
+if TYPE_CHECKING:
+    from sectigo_iot.emulator.service import Service
+
+_NAME_LIMIT = 64
+_MOST = 100
+"""Snapshots that are kept at the same time."""
+_COUNTED = ("orders", "logins", "polls", "calls")
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """An emulator at a moment: tables, clock, seed, faults, lives, and what the journal had counted."""
+
+    tables: Tables
+    ahead: float
+    seed: int
+    faults: faults.Counts
+    lives: destiny.Counts
+    counted: dict[str, Any]
+
+
+class Snapshots(Struct, frozen=True, kw_only=True):
+    """The names under which snapshots are kept, oldest first."""
+
+    snapshots: list[str]
+
+
+class Reset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From which seed chance is drawn from then on; the same one where it is left out."""
+
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+def moment_of(service: Service) -> Moment:
+    """Return how everything is now."""
+    return Moment(
+        tables=service.state.snapshot(),
+        ahead=service.clock.ahead,
+        seed=service.plan.seed,
+        faults=service.plan.counts(),
+        lives=service.destiny.counts(),
+        counted=_counted(service.journal),
+    )
+
+
+def start_of(service: Service) -> Moment:
+    """Return how everything was before anything happened, whatever a folder has kept of an earlier time."""
+    return Moment(
+        tables=fresh_tables(service.world),
+        ahead=0.0,
+        seed=service.plan.seed,
+        faults=service.plan.counts(),
+        lives=service.destiny.counts(),
+        counted=_counted(service.journal),
+    )
+
+
+async def reset(asked: Asked) -> Status:
+    """Put everything back to the start. What is kept of requests is forgotten, snapshots stay."""
+    service, start = asked.service, asked.start
+    seed = service.plan.seed if asked.body.seed is None else asked.body.seed
+    _go_back(service, start, seed)
+    service.journal.clear()
+    service.started = service.now
+    return await status(asked)
+
+
+async def snapshots(asked: Asked) -> Snapshots:
+    """The snapshots that there are."""
+    return Snapshots(snapshots=list(asked.service.snapshots))
+
+
+async def keep(asked: Asked) -> Snapshots:
+    """Keep everything as it is under a name; an older snapshot of that name is given up."""
+    kept, name = asked.service.snapshots, asked.word("name")
+    if len(name) > _NAME_LIMIT:
+        raise RefusalError(422, f"name: {_NAME_LIMIT} characters at the most")
+    kept.pop(name, None)
+    if len(kept) >= _MOST:
+        raise RefusalError(409, f"there are {_MOST} snapshots already")
+    kept[name] = moment_of(asked.service)
+    return await snapshots(asked)
+
+
+async def restore(asked: Asked) -> Status:
+    """Put everything back as it was; the requests in the journal stay, what it counts of them does not."""
+    moment = _found(asked)
+    _go_back(asked.service, moment, moment.seed)
+    asked.service.issuer.resume()
+    return await status(asked)
+
+
+async def forget(asked: Asked) -> Snapshots:
+    """Give a snapshot up."""
+    _found(asked)
+    del asked.service.snapshots[asked.word("name")]
+    return await snapshots(asked)
+
+
+def _found(asked: Asked) -> Moment:
+    found = asked.service.snapshots.get(asked.word("name"))
+    if found is None:
+        raise RefusalError(404, "there is no such snapshot")
+    return found
+
+
+def _go_back(service: Service, moment: Moment, seed: int) -> None:
+    # The keys of the CA and of the tokens are those of this run, not of a snapshot.
+    tables = moment.tables | {"secrets": dict(service.records.table("secrets"))}
+    service.issuer.forget()
+    service.clock.ahead = moment.ahead
+    service.state.restore(tables)
+    service.plan.restore(moment.faults)
+    service.plan.seed = service.seed = seed
+    service.destiny.restore(moment.lives)
+    journal = service.journal
+    for name, value in _copied(moment.counted).items():
+        setattr(journal, name, value)
+    journal.changes += 1
+
+
+def _counted(journal: Journal) -> dict[str, Any]:
+    return _copied({name: getattr(journal, name) for name in (*_COUNTED, "downloads")})
+
+
+def _copied(counted: dict[str, Any]) -> dict[str, Any]:
+    copied = {name: copy.copy(counted[name]) for name in _COUNTED}
+    return copied | {"downloads": {batch: list(times) for batch, times in counted["downloads"].items()}}
