@@ -104,6 +104,7 @@ class Issuer:
         task = self._tasks.get(batch.id)
         if task is None:
             task = self._tasks[batch.id] = asyncio.create_task(self._issue(batch, self._age))
+            task.add_done_callback(_tell)
         return task
 
     async def _issue(self, batch: Batch, age: int) -> None:
@@ -165,6 +166,11 @@ class Issuer:
             )
             for name, certificate in made.certificates
         ]
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("what was made could not be kept", exc_info=task.exception())
 
 
 def _is_due(batch: Batch | None, now: float) -> bool:

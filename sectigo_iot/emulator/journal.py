@@ -78,12 +78,11 @@ class Journal:
         self._entries.clear()
         self.orders: deque[Ordered] = deque(maxlen=_ORDERS_KEPT)
         self.logins: Counter[tuple[str, int | None]] = Counter()
-        """How often each user name was answered with which status."""
+        """How often each user name was answered with which status; names that are nobody's count as empty."""
         self.polls: Counter[tuple[int, int]] = Counter()
         """How often each batch was looked at in each minute since the epoch."""
         self.downloads: dict[int, list[float]] = {}
         """When each batch was downloaded."""
-        self.calls: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -119,7 +118,6 @@ class Journal:
             request_headers=[(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]],
             seconds=time.monotonic(),
         )
-        self.calls[visit.endpoint] += 1
         self._entries.append(entry)
         return entry
 
@@ -146,7 +144,9 @@ class Journal:
         elif entry.call in ORDERS:
             self.orders.append(_ordered(entry, visit))
         elif entry.call == "authenticate":
-            self.logins[visit.login or "", entry.handled if entry.status is None else entry.status] += 1
+            known = visit.login is not None and visit.login in visit.service.users.by_name
+            status = entry.handled if entry.status is None else entry.status
+            self.logins[visit.login or "" if known else "", status] += 1
         elif entry.call == "download" and entry.batch_id is not None and entry.handled == 200:
             self.downloads.setdefault(entry.batch_id, []).append(entry.time)
 

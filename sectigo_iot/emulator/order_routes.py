@@ -43,8 +43,9 @@ async def upload(visit: Visit) -> Response:
     """Order a certificate for each signing request in a file. Spends as many licences."""
     parts = parse_form(visit.request.headers.get("content-type", ""), await read_body(visit.request))
     profile_id = check_upload(parts)
-    authority = next((each for each in allowed_authorities(visit) if each.profile == profile_id), None)
-    if authority is None or not authority.enabled:
+    usable = [each for each in allowed_authorities(visit) if each.profile == profile_id and each.enabled]
+    authority = next(iter(usable), None)
+    if authority is None:
         raise RefusalError(403, f"the profile {profile_id} is not allowed to this user")
     file = parts["files"]
     try:
@@ -75,7 +76,9 @@ async def _accept(visit: Visit, authority: Authority, status: str, names: list[s
     service = visit.service
     size = len(job.requests) or 1
     try:
-        batch = service.state.open_batch(_wanted(visit, authority, status, names, size), job)
+        wanted = _wanted(visit, authority, status, names, size)
+        by_number = bool(job.requests) and service.settings.upload_name == "number"
+        batch = service.state.open_batch(wanted, job, name_by_number=by_number)
     except NoBalanceError:
         message = f"the balance of authority {authority.id} does not suffice for {size} certificate(s)"
         raise RefusalError(service.settings.no_balance_status, message) from None

@@ -49,7 +49,7 @@ class App:
 
 
 def listener() -> socket.socket:
-    made = socket.socket()
+    made = socket.socket(proto=socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", 0))
     made.listen()

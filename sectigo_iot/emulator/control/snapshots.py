@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NAME_LIMIT = 64
 _MOST = 100
 """Snapshots that are kept at the same time."""
-_COUNTED = ("orders", "logins", "polls", "calls")
+_COUNTED = ("orders", "logins", "polls")
 
 
 class Moment(Struct, frozen=True, kw_only=True):
