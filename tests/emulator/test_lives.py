@@ -115,7 +115,10 @@ def test_nothing_is_downloaded_before_it_is_issued() -> None:
 
 
 def test_a_status_that_nobody_has_heard_of() -> None:
-    steps = [{"status": "CREATED"}, {"status": "ON_THE_MOON", "after": 5, "text": "One small step", "info": [7, 8, 9]}]
+    steps = [
+        {"status": "CREATED"},
+        {"status": "ON_THE_MOON", "after": 5, "text": "One small step", "info": [7, 8, 9]},
+    ]
     with playing({"steps": steps}) as player:
         player.api.order()
         player.later(5)
@@ -162,7 +165,10 @@ def test_days_to_live_pass() -> None:
 def test_an_upload_begins_as_pending() -> None:
     with playing({"like": "stuck"}) as player:
         request = make_csr("a.example.com", "a.example.com")
-        assert (player.api.upload(request).json()["status"], player.api.batch(10000)["status"]) == ("PENDING", "PENDING")
+        assert (player.api.upload(request).json()["status"], player.api.batch(10000)["status"]) == (
+            "PENDING",
+            "PENDING",
+        )
 
 
 def test_a_broken_request_breaks_it_when_the_time_has_come() -> None:

@@ -83,8 +83,16 @@ def test_the_list_of_batches_as_a_page() -> None:
         for number in range(25):
             api.order(name=str(number))
         first, second = (api.get(f"/api/v1/batches?page={page}").json() for page in (0, 1))
-        assert [set(first), first["total"], len(first["items"]), len(second["items"])] == [{"items", "total"}, 25, 20, 5]
-        assert [each["batchName"] for each in api.get("/api/v1/batches?size=2&page=1").json()["items"]] == ["22", "21"]
+        assert [set(first), first["total"], len(first["items"]), len(second["items"])] == [
+            {"items", "total"},
+            25,
+            20,
+            5,
+        ]
+        assert [each["batchName"] for each in api.get("/api/v1/batches?size=2&page=1").json()["items"]] == [
+            "22",
+            "21",
+        ]
         refused(api.get("/api/v1/batches?page=x"), 400, "page")
 
 
@@ -179,7 +187,8 @@ def test_a_shorter_body_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "suffix", "beginning"), [("pem", ".pem", b"-----BEGIN"), ("der", ".cer", b"0\x82"), ("pkcs7", ".p7b", b"0\x82")]
+    ("form", "suffix", "beginning"),
+    [("pem", ".pem", b"-----BEGIN"), ("der", ".cer", b"0\x82"), ("pkcs7", ".p7b", b"0\x82")],
 )
 def test_what_the_zip_of_an_upload_holds(form: str, suffix: str, beginning: bytes) -> None:
     profile = {"id": 5, "name": "devices", "certificate_format": form, "parameters": [{"name": "commonName"}]}
