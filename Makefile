@@ -70,10 +70,11 @@ dist: $(VENV)/dist-tools ## build sdist and wheel into dist/, install them in ne
 bench: $(READY) ## what commands and calls cost, beside the bare interpreter and requests
 	@$(PY) benchmarks/startup.py
 	@$(PY) benchmarks/calls.py
+	@$(PY) benchmarks/emulator.py
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
-	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish
+	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish curl chromium chromium-driver
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

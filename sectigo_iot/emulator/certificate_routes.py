@@ -62,8 +62,10 @@ def _found(visit: Visit, name: str | None, serial: int | None) -> list[Certifica
     numbered = [] if serial is None else [each for each in [registry.certificate(serial)] if each is not None]
     if name is not None and serial is not None and settings.find_match == "all":
         found = [each for each in named if each in numbered]
+    elif named and numbered:
+        found = [each for each in registry.all() if each in named or each in numbered]
     else:
-        found = list({each.serial: each for each in (*named, *numbered)}.values())
+        found = named or numbered
     return [each for each in found if _is_own(visit, each)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
@@ -76,7 +77,7 @@ class Tables:
         return made
 
     def _values(self, kind: type[msgspec.Struct], table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
-        known = {each.name: each for each in msgspec.structs.fields(kind)}
+        known = {each.name: each for each in _fields(kind)}
         self._report_unknown(known, table, path)
         good = {}
         for key in filter(known.__contains__, table):
@@ -114,6 +115,10 @@ class Tables:
         except (msgspec.ValidationError, RecursionError):
             self.mistakes.append(_misfit(kind, value, path))
         return None
+
+
+_fields = functools.cache(msgspec.structs.fields)
+"""The fields of a class: to look them up takes longer than to read a table."""
 
 
 def closest(word: object, names: Iterable[str]) -> str | None:

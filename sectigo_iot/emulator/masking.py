@@ -9,9 +9,8 @@ from typing import Any
 
 MASK = "********"
 
-_SECRET_NAME = re.compile(r"password|secret|token|passphrase", re.IGNORECASE)
-_PAIR = re.compile(r'("[^"\\]*(?:password|secret|token|passphrase)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
-"""A field in a text that need not be whole JSON."""
+_SECRET = "password|secret|token|passphrase"  # noqa: S105 - what such a field is called
+_SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _BINARY = ("application/octet-stream", "application/zip", "application/pkix", "application/ocsp")
@@ -28,10 +27,11 @@ class Masker:
         found = sorted({each for each in words if len(each) >= 4}, key=len, reverse=True)
         self._words = re.compile("|".join(map(re.escape, found))) if found else None
         self._names = frozenset(names)
+        self._field = _field_of(self._names)
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a token or a key, and without the passwords that are known."""
-        text = _PAIR.sub(rf'\1"{MASK}"', _PRIVATE_KEY.sub(MASK, _JWT.sub(MASK, text)))
+        text = self._field.sub(rf'\1"{MASK}"', _PRIVATE_KEY.sub(MASK, _JWT.sub(MASK, text)))
         return text if self._words is None else self._words.sub(MASK, text)
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -71,6 +71,13 @@ class Masker:
 
     def _is_secret(self, name: str) -> bool:
         return name in self._names or _SECRET_NAME.search(name) is not None
+
+
+def _field_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds a field of JSON that holds a secret, in a text that need not be JSON as a whole."""
+    own = "".join(f"|{re.escape(json.dumps(each)[1:-1])}" for each in sorted(names))
+    name = rf'"(?:[^"\\]*(?:{_SECRET})[^"\\]*{own})"'
+    return re.compile(rf'({name}\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE | re.DOTALL)
 
 
 def _document(text: str) -> Any:

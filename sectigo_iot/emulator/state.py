@@ -130,9 +130,13 @@ class State:
         with self._records.change():
             batch = self.batches[batch_id]
             self._records.put("jobs", batch_id, None)
-            failed = replace(batch, life=_cut_short(batch.life, status, reason), failed=batch.size)
+            life = _cut_short(batch.life, status, reason)
+            failed = replace(batch, life=life, failed=batch.size)
             self._put(failed)
-            self._go_on(failed, self._clock())
+            if batch.done >= len(life.steps) - 1:
+                self._enter(failed, life.steps[-1], self._clock())
+            else:
+                self._go_on(failed, self._clock())
 
     def push(self, batch_id: int, step: Step) -> Batch:
         """Put a batch into a state, from which it does not go on by itself."""

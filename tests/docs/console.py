@@ -123,7 +123,7 @@ class Session:
 
 def programs(steps: list[Step]) -> set[str]:
     """Return which programs of the system these lines run."""
-    return {"bash"} | {name for step in steps for name in ("openssl", "unzip") if f"{name} " in step.command}
+    return {"bash"} | {name for step in steps for name in ("openssl", "unzip", "curl") if f"{name} " in step.command}
 
 
 def matches(shown: str, left: str) -> bool:

@@ -107,7 +107,7 @@ def test_the_journal_knows_whether_an_order_exists(name: str, accepted: int) -> 
 def test_an_order_that_is_accepted_after_the_client_has_gone() -> None:
     with Emulator(faults=("accepted-late,call=createSingleCertBatch,seconds=0.6",)) as emulator:
         api = Api(emulator)
-        document = {"authorityId": 423, "batchName": "late", "profileParams": PARAMETERS}
+        document: Any = {"authorityId": 423, "batchName": "late", "profileParams": PARAMETERS}
         with pytest.raises(requests.ReadTimeout):
             api.session.put(api.url + "/api/v1/batches/createSingleCertBatch", json=document, timeout=0.2)
         api.session.close()

@@ -35,6 +35,9 @@ class Moment(Struct, frozen=True, kw_only=True):
     lives: destiny.Counts
     counted: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Moment of {len(self.tables['batches'])} batches>"
+
 
 class Snapshots(Struct, frozen=True, kw_only=True):
     """The names under which snapshots are kept, oldest first."""
@@ -51,7 +54,7 @@ class Reset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def moment_of(service: Service) -> Moment:
     """Return how everything is now."""
     return Moment(
-        tables=service.state.snapshot(),
+        tables=_without_secrets(service.state.snapshot()),
         ahead=service.clock.ahead,
         seed=service.plan.seed,
         faults=service.plan.counts(),
@@ -63,7 +66,7 @@ def moment_of(service: Service) -> Moment:
 def start_of(service: Service) -> Moment:
     """Return how everything was before anything happened, whatever a folder has kept of an earlier time."""
     return Moment(
-        tables=fresh_tables(service.world),
+        tables=_without_secrets(fresh_tables(service.world)),
         ahead=0.0,
         seed=service.plan.seed,
         faults=service.plan.counts(),
@@ -121,8 +124,12 @@ def _found(asked: Asked) -> Moment:
     return found
 
 
+def _without_secrets(tables: Tables) -> Tables:
+    # The keys of the CA and of the tokens are those of a run, not of a moment.
+    return {name: rows for name, rows in tables.items() if name != "secrets"}
+
+
 def _go_back(service: Service, moment: Moment, seed: int) -> None:
-    # The keys of the CA and of the tokens are those of this run, not of a snapshot.
     tables = moment.tables | {"secrets": dict(service.records.table("secrets"))}
     service.issuer.forget()
     service.clock.ahead = moment.ahead
