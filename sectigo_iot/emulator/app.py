@@ -128,7 +128,9 @@ class Call:
         return visit.handled
 
     async def _handle(self, visit: Visit) -> Response:
-        self.service.state.settle()
+        # What cannot be written now waits, and what is there already can be read.
+        with contextlib.suppress(NotKeptError):
+            self.service.state.settle()
         if self.method not in (None, visit.request.method):
             raise RefusalError(405, f"the method must be {self.method}", {"Allow": str(self.method)})
         if self.needs_token:

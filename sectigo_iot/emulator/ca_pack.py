@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -28,11 +29,11 @@ def unpack_authority(content: bytes, base_url: str, clock: Callable[[], float]) 
     """Return the authority that was packed, reached under another URL from now on. Raises ValueError."""
     try:
         packed = msgspec.msgpack.decode(content, type=_Packed)
-    except msgspec.MsgspecError:
+        root = None if packed.root is None else _signer("root", packed.root)
+        chain = tuple(x509.load_pem_x509_certificates(packed.chain))
+        return CertificateAuthority(_signer("issuing", packed.issuing), root, chain, base_url, clock)
+    except (msgspec.MsgspecError, ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("the CA that was kept cannot be read") from None
-    root = None if packed.root is None else _signer("root", packed.root)
-    chain = tuple(x509.load_pem_x509_certificates(packed.chain))
-    return CertificateAuthority(_signer("issuing", packed.issuing), root, chain, base_url, clock)
 
 
 def _packed(signer: Signer) -> bytes:

@@ -79,7 +79,8 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
     device_id: str
     common_name: str
-    serial: int
+    number: str
+    """Its serial number in hexadecimal: 16 bytes are more than an integer has in the file."""
     created: float
     organization_id: int
     profile_id: int
@@ -88,8 +89,13 @@ class Certificate(Struct, frozen=True, kw_only=True):
     reason: CRLReason | None = None
     revoked: float | None = None
 
+    @property
+    def serial(self) -> int:
+        """Its serial number."""
+        return int(self.number, 16)
+
     def __repr__(self) -> str:
-        return f"<Certificate {self.serial:X} {self.common_name}>"
+        return f"<Certificate {self.number} {self.common_name}>"
 
 
 class Trust(Struct, frozen=True):

@@ -157,7 +157,7 @@ class Issuer:
             Certificate(
                 device_id=str(uuid.UUID(int=certificate.serial_number ^ batch.id, version=4)),
                 common_name=name,
-                serial=certificate.serial_number,
+                number=f"{certificate.serial_number:X}",
                 created=now,
                 organization_id=batch.organization_id,
                 profile_id=batch.profile_id,

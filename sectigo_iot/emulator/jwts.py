@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jwt.types import Options
 
 _ALGORITHM = "HS512"
+_APART = 60
+"""How many tokens of one user and one second are told apart, by dating them back; in seconds."""
 # The clock is ours, so the times in a token are not PyJWT's to judge.
 _CHECKS: Options = {
     "require": ["exp"],
@@ -68,6 +70,7 @@ class TokenMint:
         self._read = functools.lru_cache(maxsize=4096)(self._decode)
         self._revoked = _Noted(clock)
         self._altered = _Noted(clock)
+        self._handed_out = _Noted(clock)
 
     def pair(self, subject: str, scopes: tuple[str, ...], login: str) -> dict[str, str]:
         """Return a new access token and a new refresh token, under the names that a reply gives them.
@@ -140,10 +143,14 @@ class TokenMint:
         return {"scopes": list(scopes), "first-login": False}
 
     def _fresh(self, lifetime: int, claims: dict[str, Any]) -> str:
-        # Two tokens of one second are the same text: a new one must not be born revoked.
+        # Two tokens of one second would be the same text: a session must be told from another, and a token must not
+        # be born revoked.
         issued = int(self._clock())
-        while (token := self._sign(claims | {"iat": issued, "exp": issued + lifetime})) in self._revoked:
-            issued -= 1
+        for earlier in range(_APART):
+            token = self._sign(claims | {"iat": issued - earlier, "exp": issued - earlier + lifetime})
+            if token not in self._handed_out and token not in self._revoked:
+                break
+        self._handed_out.note(token, issued + _APART)
         return token
 
     def _sign(self, claims: dict[str, Any]) -> str:

@@ -86,7 +86,7 @@ class Registry:
 
     def next_crl_number(self) -> int:
         """Return a number greater than any before, also after a restart without memory: it comes from the time."""
-        number: int = max(self._records.table("numbers").get("crl", 0) + 1, int(self._clock() * 1000))
+        number = max(int(self._records.table("numbers").get("crl", 0)) + 1, int(self._clock() * 1000))
         with self._records.change():
             self._records.put("numbers", "crl", number)
         return number

@@ -138,7 +138,10 @@ def _tables(world: World, store: Store | None) -> Tables:
 def _authority(settings: EmulatorSettings, url: str, clock: Clock, records: Records) -> CertificateAuthority:
     kept = records.table("secrets").get("authority")
     if kept is not None and settings.ca_path is None:
-        return unpack_authority(kept, url, clock)
+        try:
+            return unpack_authority(kept, url, clock)
+        except ValueError as fault:
+            raise ValueError(f"{settings.state_path}: {fault}") from None
     authority = create_authority(settings.key_type, url, clock, settings.ca_path, foreign=settings.foreign_ca)
     if settings.state_path is not None:
         with records.change():

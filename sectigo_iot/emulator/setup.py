@@ -59,7 +59,7 @@ class Setup:
         merged: dict[str, Any] = {}
         for each in reversed(self.configs):
             merged.update(each.behaviour)
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in merged.items()}
+        return {name: _given(value) for name, value in merged.items()}
 
     @property
     def lives(self) -> tuple[Life, ...]:
@@ -140,8 +140,15 @@ def check_behaviour(values: Mapping[str, Any]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise ValueError(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
-        given: Any = {name: tuple(value) if isinstance(value, list) else value}
+        given: Any = {name: _given(value)}
         EmulatorSettings(**given)
+
+
+def _given(value: Any) -> Any:
+    """Return a value as Python has it: TOML knows no tuples, and no numbers as keys."""
+    if isinstance(value, dict):
+        return {int(key) if key.isascii() and key.isdigit() else key: each for key, each in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 @cache

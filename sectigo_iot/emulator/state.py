@@ -17,6 +17,7 @@ from sectigo_iot.emulator.world import World
 from sectigo_iot.reasons import CRLReason
 
 REMOVED = "REMOVED_AFTER_EXPIRATION"
+REVOKED = "REVOKED"
 REJECTABLE = ("CREATED", "PENDING", "PROCESSING")
 _PAST_LIMIT = 50
 
@@ -187,7 +188,6 @@ class State:
             batch = self._enter(replace(batch, done=batch.done + 1), step, max(due, batch.made or 0.0))
         if batch.expires is not None and batch.expires <= now and batch.step.status != REMOVED:
             self._enter(batch, Step(status=REMOVED), batch.expires)
-            self._records.put("archives", batch.id, None)
 
     def _enter(self, batch: Batch, step: Step, time: float) -> Batch:
         batch = _with_past(replace(batch, step=step), time, step.status)
@@ -198,8 +198,20 @@ class State:
         if self._settings.refund_failed and _failed_for_nothing(batch):
             self.ledger.give_back(batch.organization_id, batch.authority_id, batch.size)
             batch = replace(batch, refunded=True)
+        if step.status == REMOVED:
+            self._records.put("archives", batch.id, None)
+        if step.status == REVOKED:
+            batch = replace(batch, revoked=self._revoke_all(batch))
         self._put(batch)
         return batch
+
+    def _revoke_all(self, batch: Batch) -> bool:
+        """Revoke the certificates of a batch; return whether there are any."""
+        certificates = self.registry.of_batch(batch.id)
+        for each in certificates:
+            if each.revoked is None:
+                self.registry.revoke(each.serial, CRLReason.unspecified, again=False, lifts=False)
+        return bool(certificates)
 
     def _issue(self, batch: Batch, time: float) -> None:
         """Let what was made for a batch be known to all: how long it took to make must not be seen."""

@@ -56,7 +56,7 @@ class Store:
         self._connection = sqlite3.connect(self._path, check_same_thread=False, timeout=0.2)
         try:
             self._prepare()
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, UnicodeError) as fault:
             self._connection.close()
             raise ValueError(self._told(fault)) from None
         except ValueError:
@@ -104,20 +104,23 @@ class Store:
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._check_form()
+        new = self._is_new()
         self._connection.execute("PRAGMA journal_mode = WAL")
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS rows ("
-                "place INTEGER PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
-                " UNIQUE (name, key))"
-            )
-            self._connection.execute(f"PRAGMA application_id = {_OURS}")
-            self._connection.execute(f"PRAGMA user_version = {_FORM}")
+        # What is written outlives a kill of this process; only a loss of power could take the last changes away.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        if new:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(
+                    "CREATE TABLE rows ("
+                    "place INTEGER PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+                    " UNIQUE (name, key))"
+                )
+                self._connection.execute(f"PRAGMA application_id = {_OURS}")
+                self._connection.execute(f"PRAGMA user_version = {_FORM}")
 
-    def _check_form(self) -> None:
-        """Raise ValueError for a file that another program wrote, or another version, before anything is changed."""
+    def _is_new(self) -> bool:
+        """Whether there is nothing yet. Raises ValueError for what another program wrote, or another version."""
         tables, ours, form = (
             self._connection.execute(asked).fetchone()[0]
             for asked in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
@@ -126,6 +129,7 @@ class Store:
             raise ValueError(f"{self._path}: it is another program's file")
         if tables and form != _FORM:
             raise ValueError(f"{self._path}: it was written by another version of the emulator (form {form})")
+        return not tables
 
     def _told(self, fault: Exception) -> str:
         if "locked" in str(fault):

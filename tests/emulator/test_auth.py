@@ -148,3 +148,10 @@ def test_an_account_that_demands_a_certificate() -> None:
         login = {"username": emulator.username, "password": emulator.password}
         reply = requests.post(emulator.url + "/auth/pwd", json=login, timeout=10, allow_redirects=False)
     assert (reply.status_code, reply.headers["Location"]) == (307, elsewhere)
+
+
+def test_two_sessions_of_one_second_are_told_apart() -> None:
+    with Emulator(clock=lambda: 1_800_000_000.0) as emulator:
+        tokens = [Api(emulator).tokens["accessToken"] for _ in range(5)]
+    assert len(set(tokens)) == 5
+    assert sorted(int(str(claims_of(each)["iat"])) for each in tokens) == list(range(1_799_999_996, 1_800_000_001))

@@ -22,10 +22,11 @@ class Player:
 
     def __init__(self, emulator: Emulator) -> None:
         self.api = Api(emulator)
+        self.control = emulator.control
         self._emulator = emulator
 
     def later(self, seconds: float) -> None:
-        self._emulator.control.advance(seconds)
+        self.control.advance(seconds)
         self.api.session.headers["Authorization"] = f"Bearer {self._token()}"
 
     def _token(self) -> str:
@@ -182,3 +183,21 @@ def test_a_broken_request_breaks_it_when_the_time_has_come() -> None:
         assert end == ("BROKEN", "Not Acceptable. Status: BROKEN", (0, 0, 1))
         assert "dNSName" in player.api.batch(10000)["rejectReason"]
         assert player.api.get("/api/v1/authorities/423/balanceavailable").json() == 100
+
+
+def test_what_is_removed_or_revoked_cannot_be_downloaded() -> None:
+    for life, status in (("removed", "REMOVED_AFTER_EXPIRATION"), ("revoked", "REVOKED")):
+        with playing({"like": life}, delay=10) as player:
+            player.api.order()
+            player.later(10)
+            assert player.api.files(10000)
+            player.later(10)
+            refused(player.api.get("/api/v1/batches/10000/download"), 400, status)
+            assert player.api.find(commonName="example.com").json()["items"][0]["status"] == status
+
+
+def test_a_life_that_revokes_revokes_the_certificate() -> None:
+    with playing({"like": "revoked"}, delay=10) as player:
+        player.api.order()
+        player.later(20)
+        assert [each["status"] for each in player.control.certificates()] == ["revoked"]

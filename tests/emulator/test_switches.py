@@ -209,3 +209,10 @@ def test_the_behaviour_of_a_configuration() -> None:
         refused(api.order(), 402)
     with api_of(config={"behaviour": {"create_status": 200}}, create_status=201) as api:
         assert api.order().status_code == 201
+
+
+def test_balances_of_a_configuration() -> None:
+    with api_of(config={"behaviour": {"balances": {"423": 7}}}) as api:
+        assert api.get("/api/v1/authorities/423/balanceavailable").json() == 7
+    with pytest.raises(ValueError, match="balances: there is no authority"):
+        Emulator(config={"behaviour": {"balances": {"5": 7}}}).start()
