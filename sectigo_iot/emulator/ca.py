@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPub
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from sectigo_iot.emulator.ca_file import load_ca
-from sectigo_iot.emulator.keypool import PrivateKey, make_key
+from sectigo_iot.emulator.keypool import PrivateKey, make_key, make_keys
 
 DIGEST = hashes.SHA384()
 """The hash in every signature, whatever the key: that of the live service's certificates."""
@@ -63,7 +63,7 @@ class CertificateAuthority:
         days: int | None = None,
         addresses: Sequence[IPv4Address | IPv6Address] = (),
     ) -> x509.Certificate:
-        """Return a certificate for a subject, its names and its public key: of `days`, or of 13 months, less a second.
+        """Return a certificate for a subject, its names and its public key: of `days` or 13 months, less a second.
 
         It ends no later than that of the CA. Raises ValueError for a DNS name that is not ASCII, and once the CA
         itself is expired.
@@ -105,8 +105,9 @@ def create_authority(
     # Ready within a second: RSA-2048 takes 50 ms where RSA-4096 takes half a second.
     ca_type = "rsa2048" if key_type.startswith("rsa") else key_type
     above: tuple[x509.Certificate, ...]
+    spare: list[PrivateKey] = []
     if ca_path is None:
-        key = make_key(ca_type)
+        key, *spare = make_keys(ca_type, 2)
         top = Signer("root", _ca_certificate("TEST Root CA", key, None, clock, base_url), key)
         above = ()
     else:
@@ -115,7 +116,7 @@ def create_authority(
     if _path_length(top.certificate) == 0:
         issuing = Signer("issuing", top.certificate, top.key)
         return CertificateAuthority(issuing, None, (top.certificate, *above), base_url, clock)
-    key = make_key(ca_type)
+    key = spare.pop() if spare else make_key(ca_type)
     certificate = _ca_certificate("TEST Issuing CA", key, top, clock, base_url)
     issuing = Signer("issuing", certificate, key)
     return CertificateAuthority(issuing, top, (certificate, top.certificate, *above), base_url, clock)

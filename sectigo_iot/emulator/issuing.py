@@ -71,6 +71,10 @@ class Issuer:
         await asyncio.gather(*due, return_exceptions=True)
         self._state.settle()
 
+    async def idle(self) -> None:
+        """Return once everything is made that was begun. A clock that is moved after that makes nothing late."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
     def resume(self) -> None:
         """Go on with what an emulator that was killed left undone."""
         for batch in self._state.batches.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -18,6 +19,7 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
 }
 
+_SPARE = "sectigo-emulator-spare-keys"
 _PATIENCE = 0.6
 """Seconds that the end of the thread is waited for."""
 
@@ -25,6 +27,42 @@ _PATIENCE = 0.6
 def make_key(key_type: str) -> PrivateKey:
     """Return a new private key: `rsa4096`, `rsa3072`, `rsa2048`, `p256` or `p384`."""
     return _MAKERS[key_type]()
+
+
+def make_keys(key_type: str, count: int) -> list[PrivateKey]:
+    """Return new private keys, RSA ones made at the same time, or ahead where this process asks again and again."""
+    if not key_type.startswith("rsa"):
+        return [make_key(key_type) for _ in range(count)]
+    return _reserve.take(key_type, count)
+
+
+class _Reserve:
+    """RSA keys for the next emulator of this process. None is made ahead for the first: most have but one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, list[PrivateKey]] = {}
+
+    def take(self, key_type: str, count: int) -> list[PrivateKey]:
+        """Return keys that nobody else has; those that are missing are made now."""
+        with self._lock:
+            again = key_type in self._keys
+            ready = self._keys.setdefault(key_type, [])
+            taken = [ready.pop() for _ in range(min(count, len(ready)))]
+        with ThreadPoolExecutor(count) as threads:
+            taken += threads.map(make_key, [key_type] * (count - len(taken)))
+        if again:
+            threading.Thread(target=self._fill, args=(key_type, count), name=_SPARE, daemon=True).start()
+        return taken
+
+    def _fill(self, key_type: str, count: int) -> None:
+        while len(self._keys[key_type]) < count:
+            key = make_key(key_type)
+            with self._lock:
+                self._keys[key_type].append(key)
+
+
+_reserve = _Reserve()
 
 
 class KeyPool:

@@ -70,6 +70,7 @@ async def clock(asked: Asked) -> ClockTime:
 async def advance(asked: Asked) -> ClockTime:
     """Move the clock. Whatever is due by then is there on return."""
     service, body = asked.service, asked.body
+    await service.issuer.idle()
     try:
         seconds = body.seconds + body.days * 86400.0
         service.clock.advance(seconds if math.isfinite(seconds) else math.inf)
