@@ -48,7 +48,7 @@ print(took[0], statistics.median(took[2:]))
 BARE = """
 import socket, sys, time
 from starlette.responses import Response
-from sectigo_iot.emulator.running import ServerThread
+from sectigo_iot.emulator.net.running import ServerThread
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":

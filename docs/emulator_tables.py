@@ -11,10 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from sectigo_iot.emulator.destiny import known_lives  # noqa: E402 - found by the line above
+from sectigo_iot.emulator.config.lives import known_lives  # noqa: E402 - found by the line above
+from sectigo_iot.emulator.config.rule import Rule  # noqa: E402
 from sectigo_iot.emulator.faults.catalogue import FAULTS, docs_table  # noqa: E402
 from sectigo_iot.emulator.faults.hostile import HOSTILE  # noqa: E402
-from sectigo_iot.emulator.faults.rules import Rule  # noqa: E402
 from sectigo_iot.emulator.settings import EmulatorSettings  # noqa: E402
 
 _MANY = 6

@@ -266,7 +266,8 @@ def _steps_with_reason(like: str, reason: str, delay: float) -> list[dict[str, A
     """Return the path of a life that is known, ending for a reason of its own."""
     import msgspec
 
-    from sectigo_iot.emulator.destiny import DEFAULT_PACE, known_lives
+    from sectigo_iot.emulator.config.lives import known_lives
+    from sectigo_iot.emulator.memory.destiny import DEFAULT_PACE
 
     life = known_lives(delay or DEFAULT_PACE).get(like)
     if life is None or not life.steps[-1].reason:

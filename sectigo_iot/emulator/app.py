@@ -13,23 +13,21 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sectigo_iot.emulator import (
-    account_routes,
-    auth_routes,
-    batch_routes,
-    certificate_routes,
-    order_routes,
-    pki_routes,
-)
-from sectigo_iot.emulator.auth_routes import check_bearer
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.config.rule import Rule
+from sectigo_iot.emulator.exchange.bodies import read_body
+from sectigo_iot.emulator.exchange.paths import route_path
+from sectigo_iot.emulator.exchange.replies import ENDING, RefusalError, error_reply
+from sectigo_iot.emulator.exchange.visit import Handler, Visit
 from sectigo_iot.emulator.faults.catalogue import strike
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.paths import route_path
-from sectigo_iot.emulator.replies import ENDING, RefusalError, error_reply
+from sectigo_iot.emulator.memory.store import NotKeptError
+from sectigo_iot.emulator.routes import account as account_routes
+from sectigo_iot.emulator.routes import auth as auth_routes
+from sectigo_iot.emulator.routes import batch as batch_routes
+from sectigo_iot.emulator.routes import certificate as certificate_routes
+from sectigo_iot.emulator.routes import order as order_routes
+from sectigo_iot.emulator.routes import pki as pki_routes
+from sectigo_iot.emulator.routes.auth import check_bearer
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.store import NotKeptError
-from sectigo_iot.emulator.visit import Handler, Visit
 from sectigo_iot.endpoints import ENDPOINTS, Endpoint
 
 logger = logging.getLogger("sectigo_iot.emulator")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sectigo_iot.emulator.app import create_app
-from sectigo_iot.emulator.ca import pem
+from sectigo_iot.emulator.ca.authority import pem
 from sectigo_iot.emulator.control.app import create_control
-from sectigo_iot.emulator.running import Listening, ServerThread
+from sectigo_iot.emulator.net.running import Listening, ServerThread
+from sectigo_iot.emulator.net.tls import identity, server_context
 from sectigo_iot.emulator.service import Service, create_service
 from sectigo_iot.emulator.settings import EmulatorSettings
-from sectigo_iot.emulator.tls import identity, server_context
 
 _LOOPBACK = "127.0.0.1"
 _CLIENT = "client.example.test"

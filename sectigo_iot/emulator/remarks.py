@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.legacy import legacy_form
+from sectigo_iot.emulator.ca.legacy import legacy_form
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.service import Service
 from sectigo_iot.emulator.setup import find_scenario
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.settings import EmulatorSettings
@@ -78,6 +78,13 @@ def check(settings: EmulatorSettings) -> None:
     _check_faults(settings.faults)
     for authority, balance in (settings.balances or {}).items():
         _between(f"balances: {authority}:", balance, 0, None)
+
+
+def as_setting(value: Any) -> Any:
+    """Return a value as Python has it: TOML knows no tuples, and no numbers as keys."""
+    if isinstance(value, dict):
+        return {int(key) if key.isascii() and key.isdigit() else key: each for key, each in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

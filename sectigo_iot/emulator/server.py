@@ -16,6 +16,7 @@ from sectigo_iot.emulator.settings import (
     Options,
     Source,
     make_settings,
+    setup_of,
 )
 from sectigo_iot.files import private_folder, write_private
 
@@ -171,7 +172,7 @@ class Emulator:
         return remarks_on(self._assembly.service)
 
     def _certificate(self, index: int) -> bytes:
-        from sectigo_iot.emulator.ca import pem
+        from sectigo_iot.emulator.ca.authority import pem
 
         return pem(self._assembly.service.authority.chain[index])
 
@@ -188,4 +189,4 @@ class Emulator:
             return settings.username or DEFAULT_USERNAME, settings.password or DEFAULT_PASSWORD
         from sectigo_iot.emulator.setup import first_login
 
-        return first_login(settings)
+        return first_login(settings, setup_of(settings.config, settings.scenario))

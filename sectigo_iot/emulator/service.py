@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_iot.emulator.ca import CertificateAuthority, create_authority
-from sectigo_iot.emulator.ca_pack import pack_authority, unpack_authority
-from sectigo_iot.emulator.clock import Clock
-from sectigo_iot.emulator.destiny import Destiny
+from sectigo_iot.emulator.ca.authority import CertificateAuthority, create_authority
+from sectigo_iot.emulator.ca.keypool import KeyPool
+from sectigo_iot.emulator.ca.packed import pack_authority, unpack_authority
+from sectigo_iot.emulator.ca.revocation import Responder
+from sectigo_iot.emulator.config.world import World
+from sectigo_iot.emulator.exchange.jwts import TokenMint
 from sectigo_iot.emulator.faults.plan import Plan
-from sectigo_iot.emulator.issuing import Issuer
-from sectigo_iot.emulator.journal import Journal
-from sectigo_iot.emulator.jwts import TokenMint
-from sectigo_iot.emulator.keypool import KeyPool
-from sectigo_iot.emulator.ledger import fresh_tables
-from sectigo_iot.emulator.records import Records, Tables
-from sectigo_iot.emulator.revocation import Responder
-from sectigo_iot.emulator.settings import EmulatorSettings
-from sectigo_iot.emulator.setup import Setup, read_setup, rules_of, world_for
-from sectigo_iot.emulator.state import State
-from sectigo_iot.emulator.store import Store
-from sectigo_iot.emulator.users import Users
-from sectigo_iot.emulator.world import World
+from sectigo_iot.emulator.memory.clock import Clock
+from sectigo_iot.emulator.memory.destiny import Destiny
+from sectigo_iot.emulator.memory.issuing import Issuer
+from sectigo_iot.emulator.memory.journal import Journal
+from sectigo_iot.emulator.memory.ledger import fresh_tables
+from sectigo_iot.emulator.memory.records import Records, Tables
+from sectigo_iot.emulator.memory.state import State
+from sectigo_iot.emulator.memory.store import Store
+from sectigo_iot.emulator.memory.users import Users
+from sectigo_iot.emulator.settings import EmulatorSettings, setup_of
+from sectigo_iot.emulator.setup import Setup, rules_of, world_for
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.control.snapshots import Moment
-    from sectigo_iot.emulator.door import Door
+    from sectigo_iot.emulator.net.door import Door
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def create_service(settings: EmulatorSettings, url: str) -> Service:
 
     Raises OSError and ValueError for a configuration, a CA file or a state folder that cannot be used.
     """
-    setup = read_setup(settings.config, settings.scenario)
+    setup = setup_of(settings.config, settings.scenario)
     world = world_for(settings, setup)
     store = None if settings.state_path is None else Store(Path(settings.state_path))
     try:

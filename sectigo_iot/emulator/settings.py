@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sectigo_iot.emulator.sense import LOG_LEVELS, MODES, check, one_of
+from sectigo_iot.emulator.sense import LOG_LEVELS, MODES, as_setting, check, one_of
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.setup import Setup
@@ -20,6 +21,13 @@ DEFAULT_USERNAME = "tester"
 DEFAULT_PASSWORD = "supersecretsquirrel"  # noqa: S105 - public: the fallback of the testing environment
 MASK = "********"
 MISSING = "the emulator needs packages that are not installed: pip install 'sectigo-iot[emulator]'"
+
+_NOT_IN_FILES = frozenset(
+    (
+        *("account", "config", "scenario", "host", "port", "control_port", "allow_remote", "clock", "faults"),
+        *("username", "password", "secret", "log_level", "console_log", "mode"),
+    )
+)
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """A configuration: the path of a TOML file, or what would stand in it."""
@@ -262,7 +270,7 @@ def _settings(
 ) -> EmulatorSettings:
     behaviour: Mapping[str, Any] = {}
     if config is not None or scenario is not None:
-        setup = _read_setup(config, scenario)
+        setup = setup_of(config, scenario)
         account, behaviour = account or setup.account, setup.behaviour
     account = account or "staging"
     values = {**defaults(account), **behaviour, **options}
@@ -273,12 +281,24 @@ def _of_the_command(account: str) -> dict[str, Any]:
     return {"key_type": "rsa4096", "key_pool": 4, "delay": 0.0 if account == "manual" else 2.0}
 
 
-def _read_setup(config: Source | None, scenario: str | None) -> Setup:
+def setup_of(config: Source | None, scenario: str | None) -> Setup:
+    """Return what a configuration and a scenario say. Raises as `make_settings` does."""
     try:
         from sectigo_iot.emulator.setup import read_setup
     except ModuleNotFoundError as missing:
         raise ImportError(MISSING) from missing
-    return read_setup(config, scenario)
+    return read_setup(config, scenario, _check_behaviour)
+
+
+def _check_behaviour(values: Mapping[str, Any]) -> None:
+    """Raise ValueError that begins with the name at fault, for a setting that there is not or that makes no sense."""
+    known = [each.name for each in fields(EmulatorSettings) if each.name not in _NOT_IN_FILES]
+    for name, value in values.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise ValueError(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+        given: Any = {name: as_setting(value)}
+        EmulatorSettings(**given)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -5,27 +5,23 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from sectigo_iot.emulator.config_file import Config, read_config, world_of
+from sectigo_iot.emulator.config.file import CheckBehaviour, Config, read_config, world_of
+from sectigo_iot.emulator.config.lives import Life
+from sectigo_iot.emulator.config.rule import Rule
+from sectigo_iot.emulator.config.world import Organization, User, World
 from sectigo_iot.emulator.faults.checking import check_rule, parse_rule
 from sectigo_iot.emulator.faults.hostile import HOSTILE
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.lives import Life
-from sectigo_iot.emulator.settings import EmulatorSettings, Source
-from sectigo_iot.emulator.world import Organization, User, World
+from sectigo_iot.emulator.sense import as_setting
 
-_NOT_IN_FILES = frozenset(
-    (
-        *("account", "config", "scenario", "host", "port", "control_port", "allow_remote", "clock", "faults"),
-        *("username", "password", "secret", "log_level", "console_log", "mode"),
-    )
-)
+if TYPE_CHECKING:
+    from sectigo_iot.emulator.settings import EmulatorSettings, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class Setup:
         merged: dict[str, Any] = {}
         for each in reversed(self.configs):
             merged.update(each.behaviour)
-        return {name: _given(value) for name, value in merged.items()}
+        return {name: as_setting(value) for name, value in merged.items()}
 
     @property
     def lives(self) -> tuple[Life, ...]:
@@ -81,8 +77,11 @@ class Setup:
         return replace(world, first_batch=numbered.first_batch)
 
 
-def read_setup(config: Source | None, scenario: str | None) -> Setup:
-    """Read a configuration and a scenario. Raises OSError, and ValueError for what is wrong with them."""
+def read_setup(config: Source | None, scenario: str | None, check_behaviour: CheckBehaviour) -> Setup:
+    """Read a configuration and a scenario, whose behaviour is checked by who knows the settings.
+
+    Raises OSError, and ValueError for what is wrong with them.
+    """
     sources: list[Source] = [] if config is None else [config]
     if scenario is not None:
         sources.append(find_scenario(scenario).config)
@@ -126,35 +125,17 @@ def _with_balances(organization: Organization, settings: EmulatorSettings) -> Or
     return replace(organization, authorities=tuple(authorities))
 
 
-def first_login(settings: EmulatorSettings) -> tuple[str, str]:
+def first_login(settings: EmulatorSettings, setup: Setup) -> tuple[str, str]:
     """Return the name and the password of the first user."""
-    world = world_for(settings, read_setup(settings.config, settings.scenario))
+    world = world_for(settings, setup)
     user = next(user for organization in world.organizations for user in organization.users)
     return user.username, user.password
-
-
-def check_behaviour(values: Mapping[str, Any]) -> None:
-    """Raise ValueError that begins with the name at fault, for a setting that there is not or that makes no sense."""
-    known = [each.name for each in fields(EmulatorSettings) if each.name not in _NOT_IN_FILES]
-    for name, value in values.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise ValueError(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
-        given: Any = {name: _given(value)}
-        EmulatorSettings(**given)
-
-
-def _given(value: Any) -> Any:
-    """Return a value as Python has it: TOML knows no tuples, and no numbers as keys."""
-    if isinstance(value, dict):
-        return {int(key) if key.isascii() and key.isdigit() else key: each for key, each in value.items()}
-    return tuple(value) if isinstance(value, list) else value
 
 
 @cache
 def scenarios() -> dict[str, Scenario]:
     """Return every scenario by its name."""
-    folder = resources.files("sectigo_iot.emulator") / "scenarios"
+    folder = resources.files("sectigo_iot.emulator.config") / "scenarios"
     files = sorted((each for each in folder.iterdir() if each.name.endswith(".toml")), key=lambda each: each.name)
     return {each.name.removesuffix(".toml"): _scenario(each.name, each.read_text("utf-8")) for each in files}
 

@@ -16,7 +16,7 @@ def shipped_config(account: str = "staging") -> str:
     Raises ValueError for an unknown account, and ImportError without the extra `emulator`.
     """
     try:
-        from sectigo_iot.emulator.config_file import shipped_text
+        from sectigo_iot.emulator.config.file import shipped_text
     except ModuleNotFoundError as missing:
         raise ImportError(MISSING) from missing
     return shipped_text(account)

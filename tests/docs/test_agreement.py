@@ -53,7 +53,9 @@ def test_settings_have_their_options_and_variables() -> None:
 def test_serve_has_its_options() -> None:
     table, _, _ = text_of("docs/emulator.md").partition("| Option |")[2].partition("\n\n")
     own = set(command_parser("serve").by_flag) - set(global_parser().by_flag)
-    check_listed("docs/emulator.md", re.findall(r"`(--?[a-z0-9-]+)", table), own, what="a row of the table of options")
+    check_listed(
+        "docs/emulator.md", re.findall(r"`(--?[a-z0-9-]+)", table), own, what="a row of the table of options"
+    )
 
 
 def test_the_reference_has_every_public_name_once() -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from sectigo_iot.emulator.door import Door
-from sectigo_iot.emulator.running import Listening, ServerThread
-from sectigo_iot.emulator.wire import Wire
+from sectigo_iot.emulator.net.door import Door
+from sectigo_iot.emulator.net.running import Listening, ServerThread
+from sectigo_iot.emulator.net.wire import Wire
 
 BODY = b"0123456789" * 4
 Strike = Callable[[Wire], Awaitable[bool]]

@@ -15,15 +15,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sectigo_iot.emulator.config.world import Authority, Organization, Parameter, Profile, User, World
+from sectigo_iot.emulator.exchange.jwts import TokenMint
+from sectigo_iot.emulator.exchange.visit import Visit
 from sectigo_iot.emulator.faults.catalogue import parse_rule, strike
 from sectigo_iot.emulator.faults.plan import Plan
-from sectigo_iot.emulator.jwts import TokenMint
-from sectigo_iot.emulator.ledger import Ledger, fresh_tables
-from sectigo_iot.emulator.records import Records
-from sectigo_iot.emulator.running import ServerThread
-from sectigo_iot.emulator.users import Users
-from sectigo_iot.emulator.visit import Visit
-from sectigo_iot.emulator.world import Authority, Organization, Parameter, Profile, User, World
+from sectigo_iot.emulator.memory.ledger import Ledger, fresh_tables
+from sectigo_iot.emulator.memory.records import Records
+from sectigo_iot.emulator.memory.users import Users
+from sectigo_iot.emulator.net.running import ServerThread
 
 USER = User(id=2, username="tester", password="unused")
 ORGANIZATION = Organization(id=1, name="Example", authorities=(Authority(id=7, profile=17),), users=(USER,))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs, to_builtins
 
-from sectigo_iot.emulator.config_file import (
+from sectigo_iot.emulator.config.file import (
     ACCOUNTS,
     Config,
     ConfigError,
@@ -23,10 +23,9 @@ from sectigo_iot.emulator.config_file import (
     shipped_world,
     world_of,
 )
-from sectigo_iot.emulator.destiny import KNOWN
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.lives import Life, Step
-from sectigo_iot.emulator.world import Authority, Organization, Parameter, Profile, User
+from sectigo_iot.emulator.config.lives import KNOWN, Life, Step
+from sectigo_iot.emulator.config.rule import Rule
+from sectigo_iot.emulator.config.world import Authority, Organization, Parameter, Profile, User
 
 PROFILES = """\
 [[profiles]]

@@ -19,10 +19,11 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sectigo_iot.emulator import Emulator, documents
+from sectigo_iot.emulator import Emulator
 from sectigo_iot.emulator.control import events
 from sectigo_iot.emulator.control.client import Control, ControlError
 from sectigo_iot.emulator.control.page import policy_of
+from sectigo_iot.emulator.routes import documents
 from tests.emulator.api import PARAMETERS, PASSWORD, Api, refused
 from tests.emulator.csrs import make_csr, spoil
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.faults.catalogue import FAULTS, HOSTILE, calls_of, check_rule, docs_table, parse_rule
 from sectigo_iot.emulator.faults.plan import Counts, Plan
-from sectigo_iot.emulator.faults.rules import Rule
 from sectigo_iot.endpoints import ENDPOINTS
 
 DEVICES = ("devices", "GET")

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bundles import make_pkcs12, make_zip
+from sectigo_iot.emulator.ca.bundles import make_pkcs12, make_zip
+from sectigo_iot.emulator.exchange.jwts import BadTokenError, TokenMint
+from sectigo_iot.emulator.exchange.replies import binary_reply, json_reply, text_reply
 from sectigo_iot.emulator.faults.bombs import EXPANDED, overlapping_bomb, plain_bomb
-from sectigo_iot.emulator.jwts import BadTokenError, TokenMint
-from sectigo_iot.emulator.replies import binary_reply, json_reply, text_reply
 from sectigo_iot.errors import BundleError, SectigoError
 from sectigo_iot.pki import check_zip, open_pkcs12, read_entries
 from tests.emulator.stage import Stage, staged

@@ -6,7 +6,7 @@ import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from sectigo_iot.emulator.keypool import PrivateKey, make_keys
+from sectigo_iot.emulator.ca.keypool import PrivateKey, make_keys
 
 
 def numbers(keys: list[PrivateKey]) -> list[int]:

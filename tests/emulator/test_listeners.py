@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sectigo_iot.emulator.running import Listening, ServerThread
+from sectigo_iot.emulator.net.running import Listening, ServerThread
 from tests.emulator.raw import (
     BODY,
     App,

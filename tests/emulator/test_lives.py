@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sectigo_iot.emulator import Emulator
-from sectigo_iot.emulator.destiny import KNOWN
+from sectigo_iot.emulator.config.lives import KNOWN
 from tests.emulator.api import Api, refused
 from tests.emulator.csrs import make_csr
 

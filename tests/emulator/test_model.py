@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.emulator.memory.state import NotRejectableError
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.state import NotRejectableError
 from tests.emulator.csrs import make_csr, spoil
 from tests.emulator.model import Model
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sectigo_iot import pytest_plugin
-from sectigo_iot.emulator.destiny import KNOWN
+from sectigo_iot.emulator.config.lives import KNOWN
 from tests.docs.pages import ROOT, examples, text_of
 
 Run = Callable[..., str]

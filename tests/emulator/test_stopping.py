@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sectigo_iot.emulator import Emulator, EmulatorSettings, keypool, running
+from sectigo_iot.emulator import Emulator, EmulatorSettings
 from sectigo_iot.emulator.app import Call
-from sectigo_iot.emulator.replies import binary_reply
+from sectigo_iot.emulator.ca import keypool
+from sectigo_iot.emulator.exchange.replies import binary_reply
+from sectigo_iot.emulator.net import running
 from sectigo_iot.emulator.service import create_service
 from tests.emulator.api import Api, refused
 from tests.emulator.csrs import make_csr

@@ -13,9 +13,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from sectigo_iot.emulator.ca import CertificateAuthority, create_authority, pem
-from sectigo_iot.emulator.running import Listening
-from sectigo_iot.emulator.tls import identity, server_context
+from sectigo_iot.emulator.ca.authority import CertificateAuthority, create_authority, pem
+from sectigo_iot.emulator.net.running import Listening
+from sectigo_iot.emulator.net.tls import identity, server_context
 from tests.emulator.raw import BODY, App, answer, ask, connect, listener, reset, serving
 
 

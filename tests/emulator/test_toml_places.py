@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sectigo_iot.emulator.toml_places import Places, key_text, line_of
+from sectigo_iot.emulator.config.places import Places, key_text, line_of
 
 PLACES = """\
 # a comment with x = 1

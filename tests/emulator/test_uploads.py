@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sectigo_iot.emulator import Emulator
-from sectigo_iot.emulator.signing_requests import split_requests
+from sectigo_iot.emulator.ca.signing_requests import split_requests
 from tests.emulator.api import Api, refused
 from tests.emulator.csrs import make_csr, spoil
 

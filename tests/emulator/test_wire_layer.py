@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sectigo_iot.emulator.wire import Wire
+from sectigo_iot.emulator.net.wire import Wire
 from tests.emulator.raw import (
     BODY,
     App,

@@ -11,6 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 ARROWS = {room: set(known.split()) for room, known in re.findall(r"^(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
+INNER = {room: set(known.split()) for room, known in re.findall(r"^emulator/(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
+"""The rooms of the emulator."""
+EMULATOR = ROOT / "sectigo_iot" / "emulator"
 PACKAGES = {
     package: set(rooms.split())
     for package, rooms in re.findall(r"^(requests|cryptography|keyring|platformdirs|filelock) {2,}(.*)$", TEXT, re.M)
@@ -68,8 +71,35 @@ def test_no_arrow_is_idle(room: str) -> None:
     assert known - {room} == ARROWS[room]
 
 
-def test_the_arrows_form_no_circle() -> None:
-    left = dict(ARROWS)
+def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Each node but those that are for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            yield from run_time_nodes(node)
+
+
+def inner_rooms_known(path: Path) -> set[str]:
+    known = set()
+    for node in run_time_nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sectigo_iot.emulator"):
+            parts = str(node.module).split(".")[2:]
+            known |= {parts[0]} if parts else {alias.name for alias in node.names}
+    return known
+
+
+def test_the_rooms_of_the_emulator_know_whom_they_may_and_no_arrow_is_idle() -> None:
+    known: dict[str, set[str]] = {}
+    for path in EMULATOR.rglob("*.py"):
+        room = path.relative_to(EMULATOR).parts[0].removesuffix(".py")
+        if room != "__init__":
+            known.setdefault(room, set()).update(inner_rooms_known(path) - {room})
+    assert known == INNER
+
+
+@pytest.mark.parametrize("arrows", [ARROWS, INNER], ids=["library", "emulator"])
+def test_the_arrows_form_no_circle(arrows: dict[str, set[str]]) -> None:
+    left = dict(arrows)
     while left:
         free = [room for room, known in left.items() if not known & set(left)]
         assert free, f"a circle among {sorted(left)}"

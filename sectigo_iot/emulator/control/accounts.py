@@ -6,11 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sectigo_iot.emulator.config.world import Authority, Organization, Parameter
 from sectigo_iot.emulator.control.asking import Asked, Name
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.memory.users import Member
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.users import Member
-from sectigo_iot.emulator.world import Authority, Organization, Parameter
 
 
 class AuthorityState(Struct, frozen=True, kw_only=True, rename="camel"):

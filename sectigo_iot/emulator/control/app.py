@@ -18,7 +18,7 @@ from sectigo_iot.emulator.control.asking import Asked, Refused, read_document, r
 from sectigo_iot.emulator.control.calls import Call
 from sectigo_iot.emulator.control.routes import CALLS
 from sectigo_iot.emulator.control.snapshots import Moment, start_of
-from sectigo_iot.emulator.replies import ENDING, RefusalError
+from sectigo_iot.emulator.exchange.replies import ENDING, RefusalError
 from sectigo_iot.emulator.service import Service
 
 logger = logging.getLogger("sectigo_iot.emulator")

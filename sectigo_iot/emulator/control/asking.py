@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 
-from sectigo_iot.emulator.bodies import read_body
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.bodies import read_body
+from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.service import Service
 
 if TYPE_CHECKING:

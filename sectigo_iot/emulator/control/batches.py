@@ -7,15 +7,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sectigo_iot.emulator import documents
+from sectigo_iot.emulator.config.lives import Step
 from sectigo_iot.emulator.control.accounts import organization_name
 from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none
 from sectigo_iot.emulator.control.revoking import revoke_one
-from sectigo_iot.emulator.entities import Batch
-from sectigo_iot.emulator.lives import Step
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.memory.entities import Batch
+from sectigo_iot.emulator.memory.state import REJECTABLE, NotRejectableError
+from sectigo_iot.emulator.routes import documents
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.state import REJECTABLE, NotRejectableError
 from sectigo_iot.reasons import CRLReason
 
 

@@ -12,12 +12,12 @@ from cryptography import x509
 from msgspec import Struct
 from starlette.responses import Response
 
-from sectigo_iot.emulator.ca import pem
+from sectigo_iot.emulator.ca.authority import pem
 from sectigo_iot.emulator.control.accounts import organization_name
 from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none
 from sectigo_iot.emulator.control.revoking import revoke_one
-from sectigo_iot.emulator.entities import Certificate
-from sectigo_iot.emulator.replies import RefusalError, binary_reply
+from sectigo_iot.emulator.exchange.replies import RefusalError, binary_reply
+from sectigo_iot.emulator.memory.entities import Certificate
 from sectigo_iot.emulator.service import Service
 from sectigo_iot.reasons import CRLReason
 

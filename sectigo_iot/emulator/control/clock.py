@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sectigo_iot.emulator.control.asking import Asked, iso
-from sectigo_iot.emulator.pki_routes import version
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.routes.pki import version
 
 _BANNER = "TEST - an emulator, not a public authority: trust none of its certificates"
 

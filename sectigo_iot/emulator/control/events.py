@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sectigo_iot.emulator.control.asking import Asked, iso
+from sectigo_iot.emulator.net.wire import Wire
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.wire import Wire
 
 _TICK = 0.1
 _BEATS = 150

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.control.asking import Asked
+from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults.acts import Fault
 from sectigo_iot.emulator.faults.checking import check_rule
-from sectigo_iot.emulator.faults.rules import Rule
 from sectigo_iot.emulator.faults.table import FAULTS
-from sectigo_iot.emulator.replies import RefusalError
 
 
 class Detail(Struct, frozen=True, kw_only=True):

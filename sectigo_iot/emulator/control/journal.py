@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from sectigo_iot.emulator.control.asking import Asked, Limit, iso
-from sectigo_iot.emulator.journal import Entry
-from sectigo_iot.emulator.masking import MASK, Masker
+from sectigo_iot.emulator.memory.journal import Entry
+from sectigo_iot.emulator.memory.masking import MASK, Masker
 from sectigo_iot.emulator.service import Service
 
 _SECRET_CALLS = ("authenticate", "refresh", "createSingleCertBatch")

@@ -7,10 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sectigo_iot.emulator.config.lives import KNOWN, Life, Step
 from sectigo_iot.emulator.control.asking import Asked
-from sectigo_iot.emulator.destiny import KNOWN
-from sectigo_iot.emulator.lives import Life, Step
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.replies import RefusalError
 
 
 class Lives(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from msgspec import Struct
 
 from sectigo_iot.emulator.control.asking import Asked, iso
-from sectigo_iot.emulator.journal import Ordered
+from sectigo_iot.emulator.memory.journal import Ordered
 
 
 class Order(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -8,13 +8,13 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from sectigo_iot.emulator.config.lives import FAILED
 from sectigo_iot.emulator.control.asking import Asked, iso, iso_or_none
 from sectigo_iot.emulator.control.certificates import content_of
-from sectigo_iot.emulator.entities import Batch, Certificate
-from sectigo_iot.emulator.journal import POLLS, Entry
-from sectigo_iot.emulator.lives import FAILED
+from sectigo_iot.emulator.memory.entities import Batch, Certificate
+from sectigo_iot.emulator.memory.journal import POLLS, Entry
+from sectigo_iot.emulator.memory.state import REMOVED
 from sectigo_iot.emulator.service import Service
-from sectigo_iot.emulator.state import REMOVED
 
 _FAILED = (*FAILED, "NOT_ACCEPTABLE")
 _ENDED = (*_FAILED, REMOVED, "REVOKED")

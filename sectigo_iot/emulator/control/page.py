@@ -10,7 +10,7 @@ from importlib import resources
 from starlette.responses import Response
 
 from sectigo_iot.emulator.control.asking import Asked
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.exchange.replies import RefusalError
 
 _BLOCKS = {
     "style": re.compile(r"<style>(.*?)</style>", re.DOTALL),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator import pki_routes
 from sectigo_iot.emulator.control.asking import Asked, Handler
-from sectigo_iot.emulator.visit import Handler as ServiceHandler
-from sectigo_iot.emulator.visit import Visit
+from sectigo_iot.emulator.exchange.visit import Handler as ServiceHandler
+from sectigo_iot.emulator.exchange.visit import Visit
+from sectigo_iot.emulator.routes import pki as pki_routes
 
 
 def _alike(handler: ServiceHandler) -> Handler:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from sectigo_iot.emulator.control.asking import Asked
 from sectigo_iot.emulator.control.orders import Order, shown
 from sectigo_iot.emulator.control.outcomes import has_failed
-from sectigo_iot.emulator.journal import Ordered
+from sectigo_iot.emulator.memory.journal import Ordered
 
 By = Literal["batchName", "commonName"]
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sectigo_iot.emulator.registry import AlreadyRevokedError, NotOnHoldError
-from sectigo_iot.emulator.replies import RefusalError
-from sectigo_iot.emulator.state import State
+from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.memory.registry import AlreadyRevokedError, NotOnHoldError
+from sectigo_iot.emulator.memory.state import State
 from sectigo_iot.reasons import CRLReason
 
 _BY_NAME = {each.name.casefold(): each for each in CRLReason}

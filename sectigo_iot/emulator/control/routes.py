@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sectigo_iot.emulator.config.lives import Step
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.control import (
     accounts,
     batches,
@@ -24,9 +26,7 @@ from sectigo_iot.emulator.control import (
 from sectigo_iot.emulator.control.asking import Asked, Handler
 from sectigo_iot.emulator.control.calls import Call
 from sectigo_iot.emulator.control.openapi import Document, describe
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.lives import Step
-from sectigo_iot.emulator.pki_routes import version
+from sectigo_iot.emulator.routes.pki import version
 
 
 async def openapi(_asked: Asked) -> Document:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sectigo_iot.emulator import destiny
 from sectigo_iot.emulator.control.asking import Asked
 from sectigo_iot.emulator.control.clock import Status, status
+from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults import plan as faults
-from sectigo_iot.emulator.journal import Journal
-from sectigo_iot.emulator.ledger import fresh_tables
-from sectigo_iot.emulator.records import Tables
-from sectigo_iot.emulator.replies import RefusalError
+from sectigo_iot.emulator.memory import destiny
+from sectigo_iot.emulator.memory.journal import Journal
+from sectigo_iot.emulator.memory.ledger import fresh_tables
+from sectigo_iot.emulator.memory.records import Tables
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.service import Service

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import integer_in, parse_object, read_body
+from sectigo_iot.emulator.config.world import Authority
+from sectigo_iot.emulator.exchange.bodies import integer_in, parse_object, read_body
+from sectigo_iot.emulator.exchange.forms import parse_form
+from sectigo_iot.emulator.exchange.jwts import BadTokenError
+from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults.acts import ORDERS, Act, Fault, Option
-from sectigo_iot.emulator.forms import parse_form
-from sectigo_iot.emulator.jwts import BadTokenError
-from sectigo_iot.emulator.replies import RefusalError
-from sectigo_iot.emulator.upload_form import check_upload
-from sectigo_iot.emulator.world import Authority
+from sectigo_iot.emulator.routes.upload_form import check_upload
 
 
 async def balance_gone(act: Act) -> Response:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.visit import Visit
+from sectigo_iot.emulator.config.rule import Rule
+from sectigo_iot.emulator.exchange.visit import Visit
 from sectigo_iot.endpoints import ENDPOINTS
 
 TYPED = tuple(name for name, row in ENDPOINTS.items() if row.typed)

@@ -17,11 +17,11 @@ from cryptography.x509.oid import NameOID
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sectigo_iot.emulator.bundles import make_pkcs12
+from sectigo_iot.emulator.ca.bundles import make_pkcs12
+from sectigo_iot.emulator.exchange.visit import Visit
 from sectigo_iot.emulator.faults.acts import Act, Fault, Option, Strike
 from sectigo_iot.emulator.faults.bombs import overlapping_bomb, plain_bomb
 from sectigo_iot.emulator.faults.replies import with_body
-from sectigo_iot.emulator.visit import Visit
 
 Entries = list[tuple[str, bytes]]
 _WRONG_LENGTH = 100

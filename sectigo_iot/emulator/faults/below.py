@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.exchange.bodies import read_body
 from sectigo_iot.emulator.faults.acts import Act, Fault, Option
 
 

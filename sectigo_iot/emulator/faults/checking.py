@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeGuard
 
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.faults.acts import Fault, Option
-from sectigo_iot.emulator.faults.rules import Rule
 from sectigo_iot.emulator.faults.table import FAULTS
 from sectigo_iot.endpoints import ENDPOINTS, find_endpoint
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.faults.acts import ORDERS
-from sectigo_iot.emulator.faults.rules import Rule
 from sectigo_iot.endpoints import ENDPOINTS, Repeat
 
 _READS = tuple(

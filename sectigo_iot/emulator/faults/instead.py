@@ -8,9 +8,9 @@ from email.utils import formatdate
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.exchange.bodies import read_body
+from sectigo_iot.emulator.exchange.replies import JSON_TYPE, json_reply
 from sectigo_iot.emulator.faults.acts import Act, Fault, Option
-from sectigo_iot.emulator.replies import JSON_TYPE, json_reply
 
 _BODILESS = (204, 304)
 _PAGE = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sectigo_iot.emulator.faults.rules import Rule
+from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.faults.table import calls_of
 from sectigo_iot.endpoints import ENDPOINTS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.exchange.bodies import read_body
+from sectigo_iot.emulator.exchange.replies import RefusalError, error_reply
 from sectigo_iot.emulator.faults.acts import Act, Fault, Option
-from sectigo_iot.emulator.replies import RefusalError, error_reply
 
 
 async def redirect_tls(act: Act) -> Response:

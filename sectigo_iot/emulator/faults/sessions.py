@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.exchange.bodies import read_body
+from sectigo_iot.emulator.exchange.replies import RefusalError, error_reply
 from sectigo_iot.emulator.faults.acts import LOGINS, WITH_TOKEN, Act, Fault, Option
 from sectigo_iot.emulator.faults.replies import with_body
-from sectigo_iot.emulator.replies import RefusalError, error_reply
 
 Tokens = dict[str, str]
 _NAMES = {"access": ("accessToken",), "refresh": ("refreshToken",), "both": ("accessToken", "refreshToken")}

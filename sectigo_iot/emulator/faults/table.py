@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
+from sectigo_iot.emulator.config.rule import Rule
+from sectigo_iot.emulator.exchange.replies import RefusalError, error_reply
+from sectigo_iot.emulator.exchange.visit import Visit
 from sectigo_iot.emulator.faults import (
     accounts,
     archives,
@@ -18,9 +21,6 @@ from sectigo_iot.emulator.faults import (
     timing,
 )
 from sectigo_iot.emulator.faults.acts import Act, Fault
-from sectigo_iot.emulator.faults.rules import Rule
-from sectigo_iot.emulator.replies import RefusalError, error_reply
-from sectigo_iot.emulator.visit import Visit
 from sectigo_iot.endpoints import ENDPOINTS, find_endpoint
 
 _KINDS = (below, timing, replies, instead, archives, sessions, accounts, redirects)

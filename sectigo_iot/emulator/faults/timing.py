@@ -6,7 +6,7 @@ import asyncio
 
 from starlette.responses import Response
 
-from sectigo_iot.emulator.bodies import read_body
+from sectigo_iot.emulator.exchange.bodies import read_body
 from sectigo_iot.emulator.faults.acts import Act, Fault, Option
 
 

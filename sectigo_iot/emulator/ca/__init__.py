@@ -1,0 +1,1 @@
+"""The certificate authority: keys, certificates, bundles, revocation lists and OCSP answers."""
