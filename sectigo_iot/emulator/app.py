@@ -129,11 +129,16 @@ class Call:
         # What cannot be written now waits, and what is there already can be read.
         with contextlib.suppress(NotKeptError):
             self.service.state.settle()
-        if self.method not in (None, visit.request.method):
+        if self.method not in (None, visit.request.method) and not self._answers_head(visit):
             raise RefusalError(405, f"the method must be {self.method}", {"Allow": str(self.method)})
         if self.needs_token:
             check_bearer(visit)
         return await self.handler(visit)
+
+
+    def _answers_head(self, visit: Visit) -> bool:
+        """Whether it is HEAD of what anybody may fetch: certificates and lists, as programs look for them."""
+        return visit.request.method == "HEAD" and self.method == "GET" and not self.needs_token
 
 
 def _call_of(service: Service, endpoint: Endpoint) -> Call:

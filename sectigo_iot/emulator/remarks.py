@@ -35,4 +35,5 @@ def _told(rule: Rule) -> str:
     how = [f"{rule.percent:g} %"] if rule.percent is not None else []
     how += [f"call {', '.join(map(str, rule.nth))}"] if rule.nth else []
     how += [f"{rule.times} times"] if rule.times is not None else []
-    return rule.fault + (f" ({', '.join(how)})" if how else "")
+    where = f" at {', '.join(rule.calls)}" if rule.calls else ""
+    return rule.fault + where + (f" ({', '.join(how)})" if how else "")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 if TYPE_CHECKING:
     from sectigo_iot.emulator.settings import EmulatorSettings
 
+LONGEST = 10 * 366 * 86400.0
+"""Seconds: the longest time from order to issued, ten years."""
 KEY_TYPES = ("rsa4096", "rsa3072", "rsa2048", "p256", "p384")
 MODES = ("release", "debug", "test")
 LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic", "disabled")
@@ -64,8 +66,8 @@ def check(settings: EmulatorSettings) -> None:
     for name in _SWITCHES:
         if not isinstance(getattr(settings, name), bool):
             raise ValueError(f"{name} {getattr(settings, name)!r} is neither true nor false")
-    if not isinstance(settings.delay, int | float) or not settings.delay >= 0:
-        raise ValueError(f"delay {settings.delay!r} is not a number of seconds from 0 on")
+    if not isinstance(settings.delay, int | float) or not 0 <= settings.delay <= LONGEST:
+        raise ValueError(f"delay {settings.delay!r} is not a number of seconds from 0 to {LONGEST:.0f}")
     if settings.secret is not None and (not isinstance(settings.secret, bytes) or not settings.secret):
         raise ValueError("secret must be bytes, at least one")
     if not settings.allow_remote and not _is_loopback(settings.host):
@@ -89,6 +91,8 @@ def as_setting(value: Any) -> Any:
 
 def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raise ValueError for a value that is none of those allowed."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} {value!r} is no text; it is one of {', '.join(map(repr, allowed))}")
     if value not in allowed:
         raise ValueError(f"{name} {value!r} is none of {', '.join(allowed)}")
 

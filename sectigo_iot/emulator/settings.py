@@ -24,7 +24,7 @@ MISSING = "the emulator needs packages that are not installed: pip install 'sect
 
 _NOT_IN_FILES = frozenset(
     (
-        *("account", "config", "scenario", "host", "port", "control_port", "allow_remote", "clock", "faults"),
+        *("account", "config", "scenario", "host", "port", "control_port", "tls", "allow_remote", "clock", "faults"),
         *("username", "password", "secret", "log_level", "console_log", "mode"),
     )
 )
@@ -175,7 +175,7 @@ class EmulatorSettings:
     not_ready_body: str = "json"
     """The body of that answer: `json`, `text`, `html` or `empty`."""
     refund_failed: bool = True
-    """Whether a batch that ends without a certificate gives its licences back."""
+    """Whether a batch that ends as FAILED, REJECTED or BROKEN, without a certificate, gives its licences back."""
     no_reason: str = "empty"
     """The reject reason of a batch that has none: an `empty` text, or `null`."""
     batch_list: str = "off"
@@ -271,6 +271,8 @@ def _settings(
     behaviour: Mapping[str, Any] = {}
     if config is not None or scenario is not None:
         setup = setup_of(config, scenario)
+        if account is not None and setup.account not in (None, account):
+            raise ValueError(f"account {account!r} is not that of the configuration, {setup.account!r}")
         account, behaviour = account or setup.account, setup.behaviour
     account = account or "staging"
     values = {**defaults(account), **behaviour, **options}

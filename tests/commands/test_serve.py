@@ -115,6 +115,25 @@ def test_without_a_control_port() -> None:
     assert lines[-1] == "export SECTIGO_ENVIRONMENT=testing\n"
 
 
+def test_what_goes_wrong_is_said_with_where() -> None:
+    faults = ("--fault", "lost-reply,call=createSingleCertBatch,nth=2", "--fault", "unavailable,percent=10")
+    with serving(*faults, "--legacy-pkcs12", env={}) as (process, _):
+        process.terminate()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "what goes wrong: lost-reply at createSingleCertBatch (call 2); unavailable (10 %)\n" in said
+    assert "PKCS#12 in the live service's form: " in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_nobody_can_read_what_it_prints() -> None:
+    command = [sys.executable, "-m", "sectigo_cli", "serve", "-a", ":0", "--key-type", "p256"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "sectigo: error: No space left on device"
+
+
 def test_what_it_can_show(sectigo: Runner, here: Path) -> None:
     shown = sectigo("serve", "--show", "config", "--account", "manual")
     assert (shown.code, shown.err) == (0, "")
@@ -168,6 +187,8 @@ REFUSED = {
     "a detail that is none": (("-a", ":0", "--fault", "reset,seconds=1"), {}, "seconds"),
     "a configuration that is missing": (("--config", "none.toml"), {}, "none.toml: No such file or directory"),
     "a configuration that is none": (("--config", "junk"), {}, "junk:1: not valid TOML"),
+    "a folder for keys that is a file": (("-a", ":0", "--tls", "junk"), {}, "junk is no folder"),
+    "another account than the configuration's": (("--config", "manual.toml", "--account", "staging"), {}, "'manual'"),
     "a state that is a file": (("-a", ":0", "--state", "junk"), {}, "junk"),
 }
 
@@ -175,6 +196,7 @@ REFUSED = {
 @pytest.mark.parametrize(("words", "env", "said"), REFUSED.values(), ids=REFUSED)
 def test_wrong_settings(sectigo: Runner, here: Path, words: tuple[str, ...], env: dict[str, str], said: str) -> None:
     Path("junk").write_text("junk")
+    Path("manual.toml").write_text('account = "manual"')
     done = sectigo("serve", *words, env=env)
     assert (done.code, done.out) == (2, "")
     first, *hints = done.err.splitlines()

@@ -348,7 +348,7 @@ class Model:
             if certificate["state"] != "on hold" or not self.switches["lift_holds"]:
                 return 400
             certificate.update(state="good", reason=0)
-        elif certificate["state"] == "revoked":
+        elif certificate["state"] == "revoked" or (certificate["state"] == "on hold" and code == _HOLD):
             return 200 if self.switches["revoke_twice"] else 400
         else:
             certificate.update(state="on hold" if code == _HOLD else "revoked", reason=code)

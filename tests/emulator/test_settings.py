@@ -112,6 +112,8 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
         {"port": 70000},
         {"delay": -1.0},
         {"delay": float("nan")},
+        {"delay": float("inf")},
+        {"jwt_claims": 2020},
         {"duplicates": "maybe"},
         {"host": "0.0.0.0"},
         {"host": "example.com"},
@@ -203,3 +205,14 @@ def test_import_is_light() -> None:
     program = "import sys, sectigo_iot.emulator as e; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=30)
     assert not {"starlette", "uvicorn", "jwt", "cryptography"} & set(loaded.stdout.split())
+
+
+def test_the_account_of_a_configuration_cannot_be_another() -> None:
+    assert Emulator(config={"account": "manual"}).settings.account == "manual"
+    with pytest.raises(ValueError, match="account 'staging' is not that of the configuration, 'manual'"):
+        Emulator("staging", config={"account": "manual"})
+
+
+def test_what_is_not_for_files() -> None:
+    with pytest.raises(ValueError, match="behaviour.tls"):
+        Emulator(config={"behaviour": {"tls": True}})

@@ -107,7 +107,8 @@ def test_holds_that_are_for_ever() -> None:
         api.order()
         serial = api.serial("example.com")
         assert api.revoke(serial, 6).status_code == 200
-        refused(api.revoke(serial, 8), 400, "removeFromCRL")
+        refused(api.revoke(serial, 8), 400, "on one that is for ever")
+        refused(api.revoke(serial, 6), 400, "already revoked")
         assert api.find(serialNumber=serial).json()["items"][0]["status"] == "REVOKED"
 
 

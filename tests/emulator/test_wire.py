@@ -111,3 +111,11 @@ def test_a_client_that_leaves_does_no_harm(emulator: Emulator, api: Api) -> None
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"POST /auth/pwd HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
     assert api.get("/api/v1/devices").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/status", "/ca/root.crt", "/ca/chain.pem", "/crl/issuing.crl"])
+def test_heads_of_what_anybody_may_fetch(emulator: Emulator, path: str) -> None:
+    head = requests.head(emulator.url + path, timeout=10)
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) > 0
+    refused(requests.get(emulator.url + "/ocsp", timeout=10), 405)

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sectigo_cli.context import Context
+from sectigo_cli.folders import folder_for
 from sectigo_cli.options import Parser, UsageError, filled, seconds
 from sectigo_cli.output import print_line
 
@@ -109,12 +110,21 @@ def _serve(args: argparse.Namespace, context: Context) -> None:
     from sectigo_iot.emulator import serve
 
     settings = _settings(args, context)
-    try:
-        serve(settings, ready=lambda emulator: _announce(context, emulator, args.tls))
-    except ValueError as error:
-        raise _refused(error, args) from None
-    except OSError as error:
-        raise _told(error, settings) from None
+    announced = False
+
+    def announce(emulator: Emulator) -> None:
+        nonlocal announced
+        announced = True
+        _announce(context, emulator, args.tls)
+
+    with folder_for(context, args.tls):
+        try:
+            serve(settings, ready=announce)
+        except ValueError as error:
+            raise _refused(error, args) from None
+        except OSError as error:
+            # What goes wrong later is not about what it was started with.
+            raise error if announced else _told(error, settings) from None
     context.note("the emulator has ended")
 
 

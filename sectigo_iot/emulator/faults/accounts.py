@@ -65,7 +65,7 @@ FAULTS = (
         "mandatory-parameter",
         "Just before the order is carried out, its profile comes to demand a parameter, and does so from then on.",
         mandatory_parameter,
-        calls=ORDERS,
+        calls=("createSingleCertBatch",),
         options={"value": Option("organizationName", "the parameter", pattern=r"\S+")},
     ),
 )

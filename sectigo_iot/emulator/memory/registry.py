@@ -74,7 +74,7 @@ class Registry:
         lifted = reason is CRLReason.removeFromCRL
         if lifted and not (held and lifts):
             raise NotOnHoldError
-        if certificate.revoked is not None and not held:
+        if certificate.revoked is not None and (not held or reason is CRLReason.certificateHold):
             if not again:
                 raise AlreadyRevokedError
             return certificate

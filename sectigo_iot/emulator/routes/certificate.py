@@ -49,7 +49,9 @@ async def revoke(visit: Visit) -> Response:
     except AlreadyRevokedError:
         raise RefusalError(400, "the certificate is already revoked") from None
     except NotOnHoldError:
-        raise RefusalError(400, "reasonCode: removeFromCRL lifts a hold, and the certificate is on none") from None
+        held = certificate.reason is CRLReason.certificateHold
+        why = "is on none" if not held else "is on one that is for ever"
+        raise RefusalError(400, f"reasonCode: removeFromCRL lifts a hold, and the certificate {why}") from None
     return json_reply({"success": True})
 
 
