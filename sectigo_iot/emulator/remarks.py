@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sectigo_iot.emulator.ca.given import says_test
 from sectigo_iot.emulator.ca.legacy import legacy_form
 from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.service import Service
@@ -26,9 +27,9 @@ def _remarks(service: Service) -> Iterator[str]:
         yield f"PKCS#12 in the live service's form: {legacy_form()}"
     if settings.state_path is not None:
         yield f"everything is kept in {settings.state_path}"
-    if settings.foreign_ca:
-        issuer = service.authority.issuing.certificate.issuer.rfc4514_string()
-        yield f"the CA is {issuer}: keep what it signs to yourself"
+    top = service.authority.top
+    if not says_test(top):
+        yield f"the CA is {top.subject.rfc4514_string()}: keep what it signs to yourself"
 
 
 def _told(rule: Rule) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from sectigo_iot.emulator import Emulator
 from tests.emulator.api import PASSWORD, Api
+from tests.emulator.csrs import make_csr
 
 USAGES = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
@@ -24,12 +26,18 @@ USAGES = (
 
 
 def made_ca(
-    path: Path, path_length: int | None, *, ca: bool = True, days: int = 3650, usage: str = ""
+    path: Path,
+    path_length: int | None,
+    *,
+    ca: bool = True,
+    days: int = 3650,
+    usage: str = "",
+    name: str = "TEST given CA",
 ) -> x509.Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TEST given CA")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.now(UTC) - timedelta(days=1)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, start, start + timedelta(days=days))
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, start, start + timedelta(days=days))
     builder = builder.add_extension(
         x509.BasicConstraints(ca=ca, path_length=path_length if ca else None), critical=True
     )
@@ -109,3 +117,62 @@ def test_beginnings_without_an_end_are_read_in_no_time(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(b"-----BEGIN PRIVATE KEY-----\n" * 70_000)
     with pytest.raises(ValueError, match="no certificate"):
         Emulator(ca_path=tmp_path / "ca.pem").start()
+
+
+@pytest.mark.parametrize("days", [1826, 1827, 37 * 365])
+def test_a_ca_of_its_own_outlives_what_is_tried(days: int) -> None:
+    with Emulator() as emulator:
+        emulator.control.advance(days=days)
+        leaf, chain = ordered(emulator)
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc > timedelta(days=365)
+    assert leaf.not_valid_before_utc - datetime.now(UTC) > timedelta(days=days - 2)
+    assert chain[0].not_valid_after_utc > leaf.not_valid_after_utc
+    assert chain[1].not_valid_after_utc > chain[0].not_valid_after_utc
+
+
+def ordered(emulator: Emulator) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    """Order a certificate, and return it with its CAs."""
+    api = Api(emulator)
+    bundle = pkcs12.load_pkcs12(api.files(api.order().json()["batchId"])["example.com.p12"], PASSWORD.encode())
+    api.session.close()
+    assert bundle.cert is not None
+    return bundle.cert.certificate, [each.certificate for each in bundle.additional_certs]
+
+
+@pytest.mark.parametrize("path_length", [None, 0])
+def test_a_ca_at_its_end_breaks_what_is_ordered(tmp_path: Path, path_length: int | None) -> None:
+    root = made_ca(tmp_path / "ca.pem", path_length, days=30)
+    end = root.not_valid_after_utc
+    with Emulator(ca_path=tmp_path / "ca.pem") as emulator:
+        emulator.control.advance(end.timestamp() - emulator.control.now() - 30)
+        leaf, _ = ordered(emulator)
+        assert leaf.not_valid_before_utc < leaf.not_valid_after_utc == end
+        emulator.control.advance(31)
+        api = Api(emulator)
+        numbers = [
+            api.order().json()["batchId"],
+            api.upload(make_csr("up.example.com", "up.example.com")).json()["batchId"],
+        ]
+        broken = [api.batch(number) for number in numbers]
+        api.session.close()
+    assert [each["status"] for each in broken] == ["BROKEN", "BROKEN"]
+    assert all(f"the CA of the emulator ended on {end:%Y-%m-%d}" in json.dumps(each) for each in broken)
+
+
+def test_an_identity_for_tls_is_not_issued_after_the_end(tmp_path: Path) -> None:
+    made_ca(tmp_path / "ca.pem", None, days=30)
+    with Emulator(ca_path=tmp_path / "ca.pem", state_path=tmp_path / "state") as emulator:
+        emulator.control.advance(days=30)
+    with pytest.raises(ValueError, match=r"^the CA of the emulator ended on 20\d\d-\d\d-\d\d$"):
+        Emulator(state_path=tmp_path / "state", tls=True).start()
+
+
+def test_a_ca_is_told_of_where_it_does_not_say_test(tmp_path: Path) -> None:
+    made_ca(tmp_path / "test.pem", None)
+    made_ca(tmp_path / "foreign.pem", 0, name="Example CA")
+    remarks = {}
+    for path in (None, tmp_path / "test.pem", tmp_path / "foreign.pem"):
+        with Emulator(ca_path=path, foreign_ca=True) as emulator:
+            remarks[path and path.name] = emulator.remarks
+    told = "the CA is CN=Example CA: keep what it signs to yourself"
+    assert remarks == {None: [], "test.pem": [], "foreign.pem": [told]}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import sqlite3
@@ -27,6 +29,7 @@ from sectigo_iot.emulator import Control, Emulator
 from tests.conftest import Runner
 from tests.emulator.api import PARAMETERS, Api, refused
 from tests.emulator.csrs import make_csr
+from tests.emulator.test_given_ca import made_ca
 from tests.packages import PYTHONPATH
 
 FILE = "emulator.sqlite3"
@@ -275,6 +278,11 @@ def with_rows_of_nothing(path: Path) -> None:
         connection.execute("INSERT INTO rows (name, key, value) VALUES ('horses', '1', x'01')")
 
 
+def with_a_broken_world(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE rows SET value = x'c403414243' WHERE name = 'world'")
+
+
 def with_a_broken_ca(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE rows SET value = x'c403414243' WHERE key = 'authority'")
@@ -296,6 +304,7 @@ UNUSABLE = {
     foreign: "it is another program's file",
     of_another_form: "it was written by another version of the emulator (form 99)",
     with_rows_of_nothing: "it cannot be read as an emulator's memory",
+    with_a_broken_world: "it cannot be read as an emulator's memory",
     with_a_broken_ca: "the CA that was kept cannot be read",
     symlinked: "Too many levels of symbolic links",
     a_folder: "Is a directory",
@@ -314,10 +323,147 @@ def test_a_file_that_cannot_be_used(sectigo: Runner, used: Path, spoil: Callable
     assert {each.name: each.is_file() and each.read_bytes() for each in used.iterdir()} == before
 
 
-def test_another_account_s_folder(sectigo: Runner, used: Path) -> None:
+def without_its_world(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("DELETE FROM rows WHERE name = 'world'").rowcount == 1
+
+
+def test_another_account_s_orders(sectigo: Runner, used: Path) -> None:
+    without_its_world(used / FILE)
     done = sectigo("serve", "-a", ":0", "--account", "manual", "--state", str(used))
-    said = "it holds orders with authorities that the account does not have"
+    said = "it holds orders with authorities that there are not"
     assert done == (2, "", f"sectigo: error: serve: {used / FILE}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "unlike"),
+    [
+        (("--scenario", "no-balance"), "the balance of authority 423 is another"),
+        (("--scenario", "batch-id-zero"), "the first batch's number is another"),
+        (("--account", "manual"), "the first batch's number is another"),
+    ],
+    ids=["balance", "number", "account"],
+)
+def test_another_world(sectigo: Runner, used: Path, words: tuple[str, ...], unlike: str) -> None:
+    before = (used / FILE).read_bytes()
+    done = sectigo("serve", "-a", ":0", "--state", str(used), *words)
+    why = f"{used / FILE}: it was kept for another world ({unlike})"
+    advice = "use another folder, or the one world that it was kept for"
+    assert done == (2, "", f"sectigo: error: serve: {why}: {advice}\n")
+    assert (used / FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "unlike"),
+    [
+        (lambda world: world["profiles"][0].update(days_to_live=7), "profile 7 is another"),
+        (lambda world: world["organizations"][0].update(name="Other"), "organization 1 is another"),
+        (lambda world: world["organizations"][0]["authorities"][0].update(enabled=False), "authority 70 is another"),
+        (lambda world: world["organizations"][0]["authorities"].pop(), "authority 71 is missing"),
+        (lambda world: world["organizations"][0]["authorities"].reverse(), "the order is another"),
+        (lambda world: world["organizations"][0]["users"][0].update(role="ADMIN"), "user 1 is another"),
+        (lambda world: world["organizations"][0]["users"].append(EVE), "user 2 is new"),
+        (lambda world: world.update(first_order=5), "the first order's number is another"),
+    ],
+)
+def test_what_makes_another_world(folder: Path, change: Callable[[dict[str, Any]], object], unlike: str) -> None:
+    with Emulator(config=WORLD, state_path=folder):
+        pass
+    world = copy.deepcopy(WORLD)
+    change(world)
+    with pytest.raises(ValueError, match=re.escape(f"another world ({unlike})")):
+        Emulator(config=world, state_path=folder).start()
+
+
+NAMED = {"commonName": "example.com", "pkcs12Password": "a password of one"}
+EVE: dict[str, Any] = {"id": 2, "username": "eve", "password": "guess what that is"}
+WORLD: dict[str, Any] = {
+    "profiles": [{"id": 7, "name": "Seven", "parameters": [{"name": "commonName"}, {"name": "pkcs12Password"}]}],
+    "organizations": [
+        {
+            "id": 1,
+            "name": "One",
+            "authorities": [{"id": 70, "profile": 7}, {"id": 71, "profile": 7}],
+            "users": [{"id": 1, "username": "adam", "password": "guess what this is"}],
+        }
+    ],
+}
+
+
+def test_what_may_differ(folder: Path) -> None:
+    with Emulator(config=WORLD, state_path=folder, seed=1) as emulator, calling(emulator) as api:
+        assert api.order(NAMED, 70).status_code == 201
+    world = copy.deepcopy(WORLD)
+    world["organizations"][0]["users"][0]["password"] = "another one altogether"
+    world["lives"] = [{"steps": [{"status": "FAILED", "after": 0}]}]
+    world["faults"] = [{"fault": "unavailable", "calls": ["download"]}]
+    world["behaviour"] = {"create_status": 200}
+    with Emulator(config=world, state_path=folder, seed=2, delay=3) as emulator, calling(emulator) as api:
+        assert api.batch(10000)["status"] == "READY_FOR_DOWNLOAD"
+        assert api.order(NAMED, 70).status_code == 200
+        assert api.get("/api/v1/authorities/70/balanceavailable").json() == 98
+
+
+def test_no_password_of_a_user_is_kept(folder: Path) -> None:
+    with Emulator(config=WORLD, state_path=folder):
+        assert not [each for each in folder.iterdir() if b"guess what this is" in each.read_bytes()]
+
+
+def test_a_world_that_was_refused_leaves_the_folder_free(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Emulator(config=WORLD, state_path=folder, ca_path=tmp_path / "there-is-none.pem").start()
+    with Emulator(state_path=folder) as emulator, calling(emulator) as api:
+        assert api.order().status_code == 201
+
+
+# The CA
+
+
+@pytest.mark.parametrize("path_length", [None, 0])
+def test_the_ca_is_the_one_that_was_kept(folder: Path, tmp_path: Path, path_length: int | None) -> None:
+    given = tmp_path / "ca.pem"
+    made_ca(given, path_length)
+    chains = []
+    for ca_path in (given, given, None):
+        with Emulator(state_path=folder, ca_path=ca_path) as emulator, calling(emulator) as api:
+            assert api.order().status_code == 201
+            chains.append(api.get("/ca/chain.pem").content)
+    assert chains[0] == chains[1] == chains[2]
+
+
+def test_another_ca_is_refused(sectigo: Runner, used: Path, tmp_path: Path) -> None:
+    """Be it kept under one of its own, or under one that was given."""
+    given, other, below = tmp_path / "ca.pem", tmp_path / "other.pem", tmp_path / "below"
+    made_ca(given, None)
+    made_ca(other, None)
+    with Emulator(state_path=below, ca_path=given):
+        pass
+    for folder, path in ((used, given), (below, other)):
+        done = sectigo("serve", "-a", ":0", "--state", str(folder), "--ca", str(path))
+        why = f"{path}: {folder} was kept under another CA"
+        advice = "use another folder, or the one CA that it was kept under"
+        assert done == (2, "", f"sectigo: error: serve: {why}: {advice}\n")
+
+
+def test_a_foreign_ca_that_was_kept_is_asked_for_again(sectigo: Runner, folder: Path, tmp_path: Path) -> None:
+    made_ca(tmp_path / "ca.pem", None, name="Example CA")
+    with Emulator(state_path=folder, ca_path=tmp_path / "ca.pem", foreign_ca=True):
+        pass
+    done = sectigo("serve", "-a", ":0", "--state", str(folder))
+    why = f"{folder}: the subject of the CA that was kept does not say TEST"
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[0] == f"sectigo: error: serve: {why}"
+    assert "--foreign-ca takes it all the same" in done.err
+    with Emulator(state_path=folder, foreign_ca=True) as emulator:
+        assert "the CA is CN=Example CA: keep what it signs to yourself" in emulator.remarks
+
+
+def test_a_ca_that_ended_meanwhile_is_used_again(folder: Path, tmp_path: Path) -> None:
+    made_ca(tmp_path / "ca.pem", None, days=30)
+    for days in (31, 0):
+        with Emulator(state_path=folder, ca_path=tmp_path / "ca.pem") as emulator, calling(emulator) as api:
+            emulator.control.advance(days=days)
+            assert api.login(emulator.username, emulator.password).status_code == 200
 
 
 def test_a_second_emulator_on_the_same_folder(sectigo: Runner, folder: Path) -> None:
@@ -330,7 +476,7 @@ def test_a_second_emulator_on_the_same_folder(sectigo: Runner, folder: Path) -> 
 def test_a_file_in_place_of_the_folder(sectigo: Runner, folder: Path) -> None:
     folder.write_text("")
     done = sectigo("serve", "-a", ":0", "--state", str(folder))
-    assert done == (2, "", f"sectigo: error: serve: {folder}: File exists\n")
+    assert done == (2, "", f"sectigo: error: serve: {folder}: it is no folder\n")
 
 
 def test_an_empty_folder_and_an_empty_file_are_a_beginning(folder: Path) -> None:

@@ -22,12 +22,19 @@ from sectigo_iot.emulator.ca.keypool import PrivateKey, make_key, make_keys
 DIGEST = hashes.SHA384()
 """The hash in every signature, whatever the key: that of the live service's certificates."""
 
+_ROOT_YEARS, _ISSUING_YEARS = 40, 39
+"""How long a CA of the emulator's own lives: its clock may be moved far ahead."""
+
 _LEAF_USAGE = ("digital_signature", "content_commitment", "key_encipherment")
 _CA_USAGE = ("digital_signature", "key_cert_sign", "crl_sign")
 _ALL_USAGES = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
     *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
 )
+
+
+class EndedError(ValueError):
+    """The CA is expired by the emulator's clock, and signs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,11 @@ class CertificateAuthority:
         """Every CA whose key is at hand, the issuing one first."""
         return (self.issuing,) if self.root is None else (self.issuing, self.root)
 
+    @property
+    def top(self) -> x509.Certificate:
+        """The certificate of the highest CA whose key is at hand: the one that was given, where one was."""
+        return self.signers[-1].certificate
+
     def issue(
         self,
         subject: x509.Name,
@@ -65,12 +77,9 @@ class CertificateAuthority:
     ) -> x509.Certificate:
         """Return a certificate for a subject, its names and its public key: of `days` or 13 months, less a second.
 
-        It ends no later than that of the CA. Raises ValueError for a DNS name that is not ASCII, and once the CA
-        itself is expired.
+        It ends no later than that of the CA. Raises ValueError for a DNS name that is not ASCII, and EndedError.
         """
-        start = midnight(self.clock())
-        end = add_months(start, 13) if days is None else start + timedelta(days=days)
-        end = min(end - timedelta(seconds=1), self.issuing.certificate.not_valid_after_utc)
+        start, end = self._validity(days)
         signer = self.issuing
         builder = _builder(
             subject, signer.certificate, key, start, end, self.base_url, signer.name, serial or new_serial()
@@ -88,6 +97,14 @@ class CertificateAuthority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self.issuing.key, DIGEST)
+
+    def _validity(self, days: int | None) -> tuple[datetime, datetime]:
+        now, last = self.clock(), self.issuing.certificate.not_valid_after_utc
+        if datetime.fromtimestamp(now, UTC) >= last:
+            raise EndedError(f"the CA of the emulator ended on {last:%Y-%m-%d}")
+        start = midnight(now)
+        end = add_months(start, 13) if days is None else start + timedelta(days=days)
+        return start, min(end - timedelta(seconds=1), last)
 
 
 def create_authority(
@@ -169,9 +186,9 @@ def _ca_certificate(
     )
     start = midnight(clock())
     above = None if signer is None else signer.certificate
-    end = add_months(start, 120)
+    end = add_months(start, 12 * (_ROOT_YEARS if above is None else _ISSUING_YEARS))
     if above is not None:
-        end = min(add_months(start, 60), above.not_valid_after_utc)
+        end = min(end, above.not_valid_after_utc)
     constraints = x509.BasicConstraints(ca=True, path_length=None if signer is None else 0)
     builder = _builder(subject, above, key.public_key(), start, end, base_url, "root", new_serial())
     builder = builder.add_extension(constraints, critical=True).add_extension(_usage(*_CA_USAGE), critical=True)

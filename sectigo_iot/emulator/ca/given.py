@@ -17,13 +17,13 @@ _KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^-]*-----END ([
 
 
 def load_ca(
-    path: Path, now: float, *, foreign: bool
+    path: Path, now: float | None, *, foreign: bool
 ) -> tuple[x509.Certificate, PrivateKey, tuple[x509.Certificate, ...]]:
     """Return certificate and key of the CA in a file, and what further certificates stand in it.
 
     Raises OSError, and ValueError where the file has no key, the key belongs to none of the certificates, or that
-    one is no CA, may not sign certificates, is expired at `now`, in seconds since the epoch, or does not say TEST in
-    its subject, unless it may be `foreign`.
+    one is no CA, may not sign certificates, is expired at `now`, in seconds since the epoch (None: whenever), or does
+    not say TEST in its subject, unless it may be `foreign`.
     """
     content = path.read_bytes()
     key = _key_among(content)
@@ -36,12 +36,17 @@ def load_ca(
     own = next((each for each in certificates if each.public_key() == key.public_key()), None)
     if own is None:
         raise ValueError(f"{path}: the private key belongs to none of the certificates")
-    fault = _fault(own, datetime.fromtimestamp(now, UTC))
+    fault = _fault(own, None if now is None else datetime.fromtimestamp(now, UTC))
     if fault:
         raise ValueError(f"{path}: the certificate {fault}")
-    if not foreign and "TEST" not in own.subject.rfc4514_string():
+    if not foreign and not says_test(own):
         raise ValueError(f"{path}: the subject of the CA does not say TEST; foreign_ca=True takes it all the same")
     return own, key, tuple(each for each in certificates if each != own)
+
+
+def says_test(certificate: x509.Certificate) -> bool:
+    """Whether the subject says that this is for tests."""
+    return "TEST" in certificate.subject.rfc4514_string()
 
 
 def _key_among(content: bytes) -> object:
@@ -52,12 +57,12 @@ def _key_among(content: bytes) -> object:
         return None
 
 
-def _fault(certificate: x509.Certificate, now: datetime) -> str | None:
+def _fault(certificate: x509.Certificate, now: datetime | None) -> str | None:
     if not _is_ca(certificate):
         return "is not that of a CA"
     if not _may_sign(certificate):
         return "may not sign others: its keyUsage has no keyCertSign"
-    return "is expired" if certificate.not_valid_after_utc <= now else None
+    return "is expired" if now is not None and certificate.not_valid_after_utc <= now else None
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sectigo_iot.emulator.ca.authority import CertificateAuthority, der
+from sectigo_iot.emulator.ca.authority import CertificateAuthority, EndedError, der
 from sectigo_iot.emulator.ca.keypool import KeyPool
 from sectigo_iot.emulator.ca.making import Made, Maker, StoppedError, serial_numbers
 from sectigo_iot.emulator.ca.signing_requests import UnusableRequestError
@@ -147,7 +147,7 @@ class Issuer:
             if job.requests:
                 return self._maker.from_requests(job.requests, profile, serials, count)
             return self._maker.from_parameters(job.parameters, profile, next(serials))
-        except UnusableRequestError as fault:
+        except (UnusableRequestError, EndedError) as fault:
             return "BROKEN", str(fault)
         except StoppedError:
             return "FAILED", ENDING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Hashable
@@ -10,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from sectigo_iot.emulator.config.world import Profile
+from sectigo_iot.emulator.config.world import Profile, World
 from sectigo_iot.emulator.memory.entities import Batch, Certificate, Job, Licences, Trust
 from sectigo_iot.emulator.memory.records import Change, Tables
 
 _FILE = "emulator.sqlite3"
-_FORM = 1
+_FORM = 2
 """Of what stands in the file; another one cannot be read."""
 _OURS = 0x53494F54
 """By which SQLite's header tells whose file it is."""
@@ -34,6 +35,8 @@ _KINDS: dict[str, tuple[Callable[[str], Hashable], Any]] = {
     "secrets": (str, bytes),
 }
 """The tables: what a key is, and what a value is."""
+_WORLD = ("world", "kept for")
+"""The row, in no table, of what everything is kept for."""
 
 
 class NotKeptError(Exception):
@@ -48,7 +51,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
         self._path = folder / _FILE
         # The file holds the CA's keys, and SQLite gives what it adds beside it the same mode.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
@@ -68,11 +71,25 @@ class Store:
         """The file."""
         return self._path
 
+    def world(self) -> World | None:
+        """Return the world that everything is kept for, if there is one yet. Raises ValueError as `load` does."""
+        asked = "SELECT value FROM rows WHERE name = ? AND key = ?"
+        try:
+            row = self._connection.execute(asked, _WORLD).fetchone()
+            return None if row is None else msgspec.msgpack.decode(row[0], type=World)
+        except (sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError) as fault:
+            raise ValueError(self._told(fault)) from None
+
+    def keep_for(self, world: World) -> None:
+        """Write down which world everything is kept for. Its users should have no passwords. Raises NotKeptError."""
+        self.keep({_WORLD: world})
+
     def load(self) -> Tables:
         """Return every table. Raises ValueError for what cannot be understood."""
         tables: Tables = {name: {} for name in _KINDS}
+        asked = "SELECT name, key, value FROM rows WHERE name != ? ORDER BY place"
         try:
-            for name, key, value in self._connection.execute("SELECT name, key, value FROM rows ORDER BY place"):
+            for name, key, value in self._connection.execute(asked, _WORLD[:1]):
                 read_key, kind = _KINDS[name]
                 tables[name][read_key(key)] = msgspec.msgpack.decode(value, type=kind)
         except (sqlite3.Error, msgspec.MsgspecError, ValueError, KeyError, TypeError) as fault:
@@ -135,3 +152,10 @@ class Store:
         if "locked" in str(fault):
             return f"{self._path}: another emulator is using it"
         return f"{self._path}: it cannot be read as an emulator's memory"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder)) from None
