@@ -217,7 +217,7 @@ MISTAKES = {
     "iot_scenario('lost-rply')": "iot_manager: scenario 'lost-rply' is none of",
     "iot_scenario()": "iot_scenario: ",
     "iot_manager(delai=3)": "iot_manager: ",
-    "iot_manager(delay=-3)": "iot_manager: delay -3 is not a number of seconds from 0 on",
+    "iot_manager(delay=-3)": "iot_manager: delay -3 is not a number of seconds from 0 to 316224000",
     "iot_batch('rejectd')": "iot_batch: like: known are ",
     "iot_batch()": "iot_batch: either the name of a life or steps are wanted",
     "iot_batch('ready', reason='none')": "iot_batch: ready does not end with a reason; rejected and broken do",

@@ -547,6 +547,7 @@ FULL_DISK = """
 import json, os, resource, signal, sys, time
 import requests
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.emulator.config.lives import KNOWN
 from tests.emulator.api import Api
 folder = sys.argv[1]
 with Emulator(state_path=folder, delay=0.001) as emulator:
@@ -592,3 +593,14 @@ def test_a_full_disk(folder: Path) -> None:
     with Emulator(state_path=folder) as emulator, calling(emulator) as api:
         assert len(emulator.control.batches()) == 2 + accepted
         assert api.get("/api/v1/devices").json() == {"ordered": 1002 + accepted, "issued": 2 + accepted}
+
+
+@pytest.mark.parametrize("life", KNOWN)
+def test_a_folder_keeps_every_life(tmp_path: Path, life: str) -> None:
+    with Emulator(state_path=tmp_path / "state") as emulator:
+        emulator.control.next_life(life)
+        api = Api(emulator)
+        api.order()
+        api.session.close()
+    with Emulator(state_path=tmp_path / "state") as emulator:
+        assert [each["id"] for each in emulator.control.batches()] == [10000]

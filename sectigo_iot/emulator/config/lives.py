@@ -95,7 +95,7 @@ def known_lives(delay: float) -> dict[str, Life]:
         "revoked": (created, working, ready, Step(status="REVOKED", after=2 * delay, issued=True)),
         "removed": (created, working, ready, Step(status="REMOVED_AFTER_EXPIRATION", after=2 * delay, issued=True)),
     }
-    return {name: Life(name=name, steps=steps, fails=name == "partly-issued") for name, steps in paths.items()}
+    return {name: Life(name=name, steps=steps, fails=int(name == "partly-issued")) for name, steps in paths.items()}
 
 
 def _disagreeing(delay: float) -> tuple[Step, ...]:

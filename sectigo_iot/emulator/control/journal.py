@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import difflib
 import time
 from collections import deque
-from collections.abc import Iterable
 
 from msgspec import Struct
 
 from sectigo_iot.emulator.control.asking import Asked, Limit, iso
-from sectigo_iot.emulator.memory.journal import Entry
-from sectigo_iot.emulator.memory.masking import MASK, Masker
+from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.memory.journal import NAME_LIMIT, PATH_LIMIT, Entry, cut
+from sectigo_iot.emulator.memory.masking import Masker
 from sectigo_iot.emulator.service import Service
-
-_SECRET_CALLS = ("authenticate", "refresh", "createSingleCertBatch")
-_SECRET_IN_QUERY = re.compile(r"([?&][^=&]*(?:password|secret|token|passphrase)[^=&]*=)[^&]+", re.IGNORECASE)
+from sectigo_iot.endpoints import ENDPOINTS, find_endpoint
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -47,7 +45,10 @@ class JournalEntry(Struct, frozen=True, kw_only=True):
 
 
 class JournalQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which requests are shown: the newest of those behind the number `after`, and how many at the most."""
+    """Which requests are shown: the newest of those behind the number `after`, and how many at the most.
+
+    `call` is the name of an endpoint, or the path of what is none.
+    """
 
     after: int = 0
     limit: Limit = 100
@@ -65,7 +66,9 @@ class JournalSize(Struct, frozen=True, kw_only=True):
 async def journal(asked: Asked) -> list[JournalEntry]:
     """The requests, the newest last."""
     query = asked.query
-    found = (each for each in asked.service.journal.entries(query.after) if _fits(each, query))
+    call = None if query.call is None else _call_of(query.call)
+    kept = asked.service.journal.entries(query.after)
+    found = (each for each in kept if call in (None, each.call) and query.batch in (None, each.batch_id))
     masker = _masker(asked.service)
     return [_shown(each, masker) for each in deque(found, maxlen=query.limit)]
 
@@ -76,15 +79,21 @@ async def clear(asked: Asked) -> JournalSize:
     return JournalSize(last=asked.service.journal.last, kept=len(asked.service.journal))
 
 
-def _fits(entry: Entry, query: JournalQuery) -> bool:
-    return query.call in (None, entry.call) and query.batch in (None, entry.batch_id)
+def _call_of(name: str) -> str:
+    """Return the call of this name as it is noted. Refuses (422) what can be none."""
+    if name.startswith("/"):
+        return cut(name, PATH_LIMIT)
+    endpoint = find_endpoint(name)
+    if endpoint is None:
+        near = difflib.get_close_matches(name[:NAME_LIMIT], ENDPOINTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "it is one of those, or a path that begins with '/'"
+        raise RefusalError(422, f"call: there is no endpoint {cut(name, NAME_LIMIT)!r}; {hint}")
+    return endpoint.name
 
 
 def _masker(service: Service) -> Masker:
     words = [member.user.password for member in service.users.by_name.values()]
-    profiles = service.records.table("profiles").values()
-    names = [p.name for profile in profiles for p in profile.parameters if p.input_type == "password"]
-    return Masker(words, names)
+    return Masker(words, service.records.table("profiles").values(), service.journal.known)
 
 
 def _shown(entry: Entry, masker: Masker) -> JournalEntry:
@@ -92,8 +101,8 @@ def _shown(entry: Entry, masker: Masker) -> JournalEntry:
         number=entry.number,
         time=iso(entry.time),
         method=entry.method,
-        path=masker.text(_SECRET_IN_QUERY.sub(rf"\1{MASK}", entry.path)),
-        call=entry.call,
+        path=masker.address(entry.path),
+        call=masker.text(entry.call),
         client=entry.client,
         user=None if entry.user is None else masker.text(entry.user),
         batch=entry.batch_id,
@@ -102,15 +111,27 @@ def _shown(entry: Entry, masker: Masker) -> JournalEntry:
         fault=entry.fault,
         seconds=round(entry.seconds if entry.ended else time.monotonic() - entry.seconds, 6),
         ended=entry.ended,
-        request=_message(entry, entry.request_headers, entry.request_body, entry.request_size, masker),
-        reply=_message(entry, entry.reply_headers, entry.reply_body, entry.reply_size, masker),
+        request=_request(entry, masker),
+        reply=_reply(entry, masker),
     )
 
 
-def _message(entry: Entry, headers: Iterable[tuple[str, str]], body: bytes, size: int, masker: Masker) -> Message:
-    media_type = next((value for name, value in headers if name.lower() == "content-type"), "")
-    whole = len(body) == size
-    shown = masker.body(body, media_type.lower(), whole=whole, secret=entry.call in _SECRET_CALLS)
+def _request(entry: Entry, masker: Masker) -> Message:
+    headers, size = entry.request_headers, entry.request_size
+    shown = masker.request(entry.call, entry.request_body, _media_type(headers), size)
+    return Message(headers=masker.headers(headers), body=_readable(shown), size=size)
+
+
+def _reply(entry: Entry, masker: Masker) -> Message:
+    headers, size = entry.reply_headers, entry.reply_size
+    shown = masker.reply(entry.call, entry.reply_body, _media_type(headers), size)
+    return Message(headers=masker.headers(headers), body=_readable(shown), size=size)
+
+
+def _media_type(headers: list[tuple[str, str]]) -> str:
+    return next((value for name, value in headers if name.lower() == "content-type"), "")
+
+
+def _readable(text: str | None) -> str | None:
     # A JSON text may spell half a surrogate pair, which no encoding can carry.
-    readable = None if shown is None else shown.encode("utf-8", "replace").decode()
-    return Message(headers=masker.headers(headers), body=readable, size=size)
+    return None if text is None else text.encode("utf-8", "replace").decode()

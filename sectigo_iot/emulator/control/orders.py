@@ -101,7 +101,11 @@ class OfBatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 async def orders(asked: Asked) -> Orders:
     """The orders for a name, oldest first."""
-    found = [each for each in asked.service.journal.orders if _fits(each, asked.query)]
+    query, noted = asked.query, asked.service.journal.as_noted
+    batch_name, common_name = (
+        None if name is None else noted(name, asked.service) for name in (query.batch_name, query.common_name)
+    )
+    found = [each for each in asked.service.journal.orders if _fits(each, batch_name, common_name)]
     return Orders(
         count=len(found),
         accepted=sum(each.batch_id is not None for each in found),
@@ -165,7 +169,7 @@ def shown(order: Ordered) -> Order:
     )
 
 
-def _fits(order: Ordered, query: OrderQuery) -> bool:
-    if query.batch_name not in (None, order.batch_name):
+def _fits(order: Ordered, batch_name: str | None, common_name: str | None) -> bool:
+    if batch_name not in (None, order.batch_name):
         return False
-    return query.common_name is None or query.common_name.casefold() == order.common_name.casefold()
+    return common_name is None or common_name.casefold() == order.common_name.casefold()
