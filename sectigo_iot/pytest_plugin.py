@@ -267,9 +267,8 @@ def _steps_with_reason(like: str, reason: str, delay: float) -> list[dict[str, A
     import msgspec
 
     from sectigo_iot.emulator.config.lives import known_lives
-    from sectigo_iot.emulator.memory.destiny import DEFAULT_PACE
 
-    life = known_lives(delay or DEFAULT_PACE).get(like)
+    life = known_lives(delay).get(like)
     if life is None or not life.steps[-1].reason:
         raise ValueError(f"{like} does not end with a reason; rejected and broken do")
     *before, last = msgspec.to_builtins(life.steps)

@@ -135,7 +135,6 @@ class Call:
             check_bearer(visit)
         return await self.handler(visit)
 
-
     def _answers_head(self, visit: Visit) -> bool:
         """Whether it is HEAD of what anybody may fetch: certificates and lists, as programs look for them."""
         return visit.request.method == "HEAD" and self.method == "GET" and not self.needs_token

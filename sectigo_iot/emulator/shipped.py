@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sectigo_iot.emulator.settings import MISSING
-
-if TYPE_CHECKING:
-    from sectigo_iot.emulator.setup import Scenario
 
 
 def shipped_config(account: str = "staging") -> str:
@@ -22,13 +17,13 @@ def shipped_config(account: str = "staging") -> str:
     return shipped_text(account)
 
 
-def shipped_scenarios() -> dict[str, Scenario]:
-    """Return the scenarios by name. Raises ImportError without the extra `emulator`."""
+def shipped_scenarios() -> dict[str, str]:
+    """Return the scenarios by name, and what each is in a line. Raises ImportError without the extra `emulator`."""
     try:
         from sectigo_iot.emulator.setup import scenarios
     except ModuleNotFoundError as missing:
         raise ImportError(MISSING) from missing
-    return scenarios()
+    return {name: scenario.title for name, scenario in scenarios().items()}
 
 
 def shipped_faults() -> dict[str, str]:

@@ -214,5 +214,5 @@ def test_the_account_of_a_configuration_cannot_be_another() -> None:
 
 
 def test_what_is_not_for_files() -> None:
-    with pytest.raises(ValueError, match="behaviour.tls"):
+    with pytest.raises(ValueError, match=r"behaviour\.tls"):
         Emulator(config={"behaviour": {"tls": True}})

@@ -26,6 +26,7 @@ import requests
 from cryptography import x509
 
 from sectigo_iot.emulator import Control, Emulator
+from sectigo_iot.emulator.config.lives import KNOWN
 from tests.conftest import Runner
 from tests.emulator.api import PARAMETERS, Api, refused
 from tests.emulator.csrs import make_csr
@@ -299,12 +300,12 @@ def a_folder(path: Path) -> None:
 
 
 UNUSABLE = {
-    corrupt: "it cannot be read as an emulator's memory",
-    cut: "it cannot be read as an emulator's memory",
+    corrupt: "it cannot be read as an emulator's memory; use another folder, or remove it",
+    cut: "it cannot be read as an emulator's memory; use another folder, or remove it",
     foreign: "it is another program's file",
     of_another_form: "it was written by another version of the emulator (form 99)",
-    with_rows_of_nothing: "it cannot be read as an emulator's memory",
-    with_a_broken_world: "it cannot be read as an emulator's memory",
+    with_rows_of_nothing: "it cannot be read as an emulator's memory; use another folder, or remove it",
+    with_a_broken_world: "it cannot be read as an emulator's memory; use another folder, or remove it",
     with_a_broken_ca: "the CA that was kept cannot be read",
     symlinked: "Too many levels of symbolic links",
     a_folder: "Is a directory",

@@ -133,12 +133,10 @@ def _show(args: argparse.Namespace, context: Context) -> None:
 
     if args.show == "config":
         print_line(context, shipped_config(args.account or "staging").rstrip())
-    elif args.show == "scenarios":
-        for name, scenario in shipped_scenarios().items():
-            print_line(context, f"{name}: {scenario.title}")
     else:
-        for name, summary in shipped_faults().items():
-            print_line(context, f"{name}: {summary}")
+        told = shipped_scenarios() if args.show == "scenarios" else shipped_faults()
+        for name, said in told.items():
+            print_line(context, f"{name}: {said}")
 
 
 def _told(error: OSError, settings: EmulatorSettings) -> Exception:

@@ -13,6 +13,10 @@ FAILED = ("FAILED", "REJECTED", "BROKEN")
 """The statuses of a batch that ends without a certificate."""
 
 
+PACE = 2.0
+"""Seconds from order to ready in a life that is about what is seen on the way, where there is no delay."""
+
+
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a batch reads from a moment on. What is left out follows from the status."""
 
@@ -71,41 +75,48 @@ def usual_life(delay: float) -> Life:
 
 
 def known_lives(delay: float) -> dict[str, Life]:
-    """Return the lives that have names, at the pace of a delay in seconds."""
-    created, working = Step(status="CREATED"), Step(status="PROCESSING", after=delay / 2)
-    ready = Step(status="READY_FOR_DOWNLOAD", after=delay)
-    paths: dict[str, tuple[Step, ...]] = {
-        "ready": usual_life(delay).steps,
-        "rejected": (created, Step(status="REJECTED", after=delay, reason="The organization could not be verified")),
-        "failed": (created, working, Step(status="FAILED", after=delay)),
-        "broken": (
-            *(created, working),
-            Step(
-                status="BROKEN",
-                after=delay,
-                reason="Cert subject name error: SubjectAlternativeName dNSName value is missing",
-            ),
-        ),
-        "not-acceptable": (created, Step(status="NOT_ACCEPTABLE", after=delay)),
-        "partly-issued": (created, working, ready),
-        "unknown-status": (created, Step(status="AWAITING_CEREMONY", after=delay / 2), ready),
-        "disagreeing": _disagreeing(delay),
-        "zero-counts": (created, Step(status="PROCESSING", after=delay / 2, info=(0, 0, 0)), ready),
-        "stuck": (created, working),
-        "revoked": (created, working, ready, Step(status="REVOKED", after=2 * delay, issued=True)),
-        "removed": (created, working, ready, Step(status="REMOVED_AFTER_EXPIRATION", after=2 * delay, issued=True)),
-    }
+    """Return the lives that have names, for a delay in seconds from order to ready.
+
+    Without a delay those that differ in their end alone come to it at once; the others, which are about what is seen
+    on the way, take `PACE`.
+    """
+    paths = _ends(delay) | _ways(delay or PACE)
     return {name: Life(name=name, steps=steps, fails=int(name == "partly-issued")) for name, steps in paths.items()}
 
 
-def _disagreeing(delay: float) -> tuple[Step, ...]:
+def _ends(delay: float) -> dict[str, tuple[Step, ...]]:
+    created, *working, ready = usual_life(delay).steps
+    missing = "Cert subject name error: SubjectAlternativeName dNSName value is missing"
+    return {
+        "ready": (created, *working, ready),
+        "rejected": (created, Step(status="REJECTED", after=delay, reason="The organization could not be verified")),
+        "failed": (created, *working, Step(status="FAILED", after=delay)),
+        "broken": (created, *working, Step(status="BROKEN", after=delay, reason=missing)),
+        "not-acceptable": (created, Step(status="NOT_ACCEPTABLE", after=delay)),
+        "partly-issued": (created, *working, ready),
+    }
+
+
+def _ways(pace: float) -> dict[str, tuple[Step, ...]]:
+    created, working, ready = usual_life(pace).steps
+    return {
+        "unknown-status": (created, Step(status="AWAITING_CEREMONY", after=pace / 2), ready),
+        "disagreeing": _disagreeing(pace),
+        "zero-counts": (created, Step(status="PROCESSING", after=pace / 2, info=(0, 0, 0)), ready),
+        "stuck": (created, working),
+        "revoked": (created, working, ready, Step(status="REVOKED", after=2 * pace, issued=True)),
+        "removed": (created, working, ready, Step(status="REMOVED_AFTER_EXPIRATION", after=2 * pace, issued=True)),
+    }
+
+
+def _disagreeing(pace: float) -> tuple[Step, ...]:
     """Return the path of December 2021: the detail is ahead of the words, and the words of the counts."""
     return (
         Step(status="CREATED", info=(0, 0, 0)),
-        Step(status="", after=delay / 4, text="Processing", info=(0, 0, 0)),
-        Step(status="READY_FOR_DOWNLOAD", after=delay / 2, text="Processing", info=(1, 0, 0), issued=False),
-        Step(status="COLLECTED", after=delay * 3 / 4, text="Ready for download", info=(1, 0, 0), issued=False),
-        Step(status="COLLECTED", after=delay),
+        Step(status="", after=pace / 4, text="Processing", info=(0, 0, 0)),
+        Step(status="READY_FOR_DOWNLOAD", after=pace / 2, text="Processing", info=(1, 0, 0), issued=False),
+        Step(status="COLLECTED", after=pace * 3 / 4, text="Ready for download", info=(1, 0, 0), issued=False),
+        Step(status="COLLECTED", after=pace),
     )
 
 

@@ -8,9 +8,6 @@ from msgspec.structs import replace
 
 from sectigo_iot.emulator.config.lives import Life, known_lives, usual_life
 
-DEFAULT_PACE = 2.0
-"""Seconds from order to ready in a life that is known by name, where the emulator itself has no delay."""
-
 Counts = tuple[tuple[Life, ...], tuple[int, ...], tuple[int, ...]]
 """Where a destiny stands."""
 
@@ -22,7 +19,7 @@ class Destiny:
         self._lives = tuple(lives)
         self._delay = delay
         self._fraction = fraction
-        self._known = known_lives(delay or DEFAULT_PACE)
+        self._known = known_lives(delay)
         self.queued: list[Life] = []
         """Lives that the next batches take."""
         self._taken = [0] * len(self._lives)

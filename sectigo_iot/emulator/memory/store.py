@@ -151,7 +151,7 @@ class Store:
     def _told(self, fault: Exception) -> str:
         if "locked" in str(fault):
             return f"{self._path}: another emulator is using it"
-        return f"{self._path}: it cannot be read as an emulator's memory"
+        return f"{self._path}: it cannot be read as an emulator's memory; use another folder, or remove it"
 
 
 def _make(folder: Path) -> None:
