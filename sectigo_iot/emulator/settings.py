@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import difflib
 import os
 import time
@@ -11,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sectigo_iot.emulator.sense import LOG_LEVELS, MODES, as_setting, check, one_of
+from sectigo_iot.emulator.sense import as_setting, check
+from sectigo_iot.emulator.variables import read_variables, split_address, with_variable
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.setup import Setup
@@ -31,9 +30,6 @@ _NOT_IN_FILES = frozenset(
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """A configuration: the path of a TOML file, or what would stand in it."""
-
-_TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
-_FALSE = frozenset(("0", "f", "false", "n", "no", "off"))
 
 
 class Options(TypedDict, total=False):
@@ -225,16 +221,13 @@ class EmulatorSettings:
         """
         values: dict[str, Any] = {}
         values["host"], values["port"] = split_address(DEFAULT_ADDRESS)
-        for variable, read in _VARIABLES.items():
-            text = environ.get(variable)
-            if text:
-                values.update(_named(variable, read, text))
+        values.update(read_variables(environ))
         values.update(overrides)
         values.setdefault("control_port", values["port"] + 1 if 0 < values["port"] < 65535 else 0)
         try:
             return _settings(account, config, scenario, _of_the_command, values)
         except ValueError as fault:
-            raise ValueError(_with_variable(str(fault), environ, overrides)) from None
+            raise ValueError(with_variable(str(fault), environ, overrides)) from None
 
     def masked(self) -> dict[str, object]:
         """Return the settings as JSON can show them, password and secret masked."""
@@ -303,91 +296,5 @@ def _check_behaviour(values: Mapping[str, Any]) -> None:
         EmulatorSettings(**given)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of `host:port`, `[::1]:port` or `:port`, whose host is the loopback.
-
-    Raises ValueError for anything else.
-    """
-    host, colon, port = address.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if (
-        not colon
-        or not (port.isascii() and port.isdigit())
-        or int(port[:6]) > 65535
-        or (":" in host and not bracketed)
-    ):
-        raise ValueError(f"{address!r} is no address such as 127.0.0.1:8831, [::1]:8831 or :0")
-    return (host[1:-1] if bracketed else host) or "127.0.0.1", int(port)
-
-
 def _path(value: object) -> str | None:
     return os.fspath(value) if isinstance(value, str | os.PathLike) else None
-
-
-def _address(text: str) -> dict[str, object]:
-    host, port = split_address(text)
-    return {"host": host, "port": port}
-
-
-def _secret(text: str) -> dict[str, object]:
-    try:
-        secret = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        secret = b""
-    if len(secret) != 32:
-        raise ValueError("must be 32 bytes in base64")
-    return {"secret": secret}
-
-
-def _boolean(text: str) -> dict[str, object]:
-    if text.lower() not in _TRUE | _FALSE:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return {"console_log": text.lower() in _TRUE}
-
-
-def _text(name: str) -> Callable[[str], dict[str, object]]:
-    return lambda text: {name: text}
-
-
-def _choice(name: str, allowed: tuple[str, ...]) -> Callable[[str], dict[str, object]]:
-    def read(text: str) -> dict[str, object]:
-        one_of(name, text.lower(), allowed)
-        return {name: text.lower()}
-
-    return read
-
-
-def _scopes(text: str) -> dict[str, object]:
-    return {"scopes": tuple(text.replace(",", " ").split())}
-
-
-def _named(variable: str, read: Callable[[str], dict[str, object]], text: str) -> dict[str, object]:
-    try:
-        return read(text)
-    except ValueError as fault:
-        raise ValueError(f"{variable}: {fault}") from None
-
-
-def _with_variable(fault: str, environ: Mapping[str, str], overrides: Mapping[str, object]) -> str:
-    name = fault.split(" ", 1)[0]
-    variable = _SOURCES.get(name)
-    from_variable = variable is not None and name not in overrides and environ.get(variable)
-    return f"{variable}: {fault}" if from_variable else fault
-
-
-_SOURCES = {"host": "SIAS_BIND_ADDR", "scopes": "SIAS_AUTH_SCOPES"}
-"""Where a field comes from whose faults are found only with all the others at hand."""
-
-_VARIABLES: dict[str, Callable[[str], dict[str, object]]] = {
-    "SIAS_BIND_ADDR": _address,
-    "SIAS_AUTH_USERNAME": _text("username"),
-    "SIAS_AUTH_PASSWORD": _text("password"),
-    "SIAS_AUTH_ISSUER": _text("issuer"),
-    "SIAS_AUTH_SUBJECT": _text("subject"),
-    "SIAS_AUTH_SCOPES": _scopes,
-    "SIAS_AUTH_SECRET": _secret,
-    "SIAS_CA_PATH": _text("ca_path"),
-    "SIAS_LOG_LEVEL": _choice("log_level", LOG_LEVELS),
-    "SIAS_CONSOLE_LOG": _boolean,
-    "SIAS_MODE": _choice("mode", MODES),
-}

@@ -76,8 +76,8 @@ class State:
         """Return what a batch is downloaded as, once it is made and until it is removed."""
         return self._records.table("archives").get(batch_id)
 
-    def open_batch(self, wanted: Batch, job: Job, *, name_by_number: bool = False) -> Batch:
-        """Take the licences for a batch and return it with its numbers, of which one may be its name.
+    def open_batch(self, wanted: Batch, job: Job) -> Batch:
+        """Take the licences for a batch and return it with its numbers; an upload may be named by one of them.
 
         Raises NoBalanceError, and then nothing is taken.
         """
@@ -86,9 +86,7 @@ class State:
             index = len(self.batches)
             first_batch, first_order = self._world.first_batch, self._world.first_order
             past = (Passed(wanted.created, wanted.step.status),)
-            number = first_batch + index
-            name = str(number) if name_by_number else wanted.name
-            batch = replace(wanted, id=number, order_number=first_order + index, name=name, past=past)
+            batch = replace(wanted, id=first_batch + index, order_number=first_order + index, past=past)
             if job.requests and self._settings.upload_name == "number":
                 batch = replace(batch, name=str(batch.id))
             self._put(batch)

@@ -77,8 +77,7 @@ async def _accept(visit: Visit, authority: Authority, status: str, names: list[s
     size = len(job.requests) or 1
     try:
         wanted = _wanted(visit, authority, status, names, size)
-        by_number = bool(job.requests) and service.settings.upload_name == "number"
-        batch = service.state.open_batch(wanted, job, name_by_number=by_number)
+        batch = service.state.open_batch(wanted, job)
     except NoBalanceError:
         message = f"the balance of authority {authority.id} does not suffice for {size} certificate(s)"
         raise RefusalError(service.settings.no_balance_status, message) from None
