@@ -7,21 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_iot.emulator.ca.authority import CertificateAuthority, create_authority
-from sectigo_iot.emulator.ca.given import load_ca, says_test
+from sectigo_iot.emulator.ca.authority import CertificateAuthority
 from sectigo_iot.emulator.ca.keypool import KeyPool
-from sectigo_iot.emulator.ca.packed import pack_authority, unpack_authority
 from sectigo_iot.emulator.ca.revocation import Responder
 from sectigo_iot.emulator.config.world import World
 from sectigo_iot.emulator.exchange.jwts import TokenMint
 from sectigo_iot.emulator.faults.plan import Plan
 from sectigo_iot.emulator.memory.clock import Clock
 from sectigo_iot.emulator.memory.destiny import Destiny
-from sectigo_iot.emulator.memory.fingerprint import difference, without_passwords
+from sectigo_iot.emulator.memory.fingerprint import without_passwords
 from sectigo_iot.emulator.memory.issuing import Issuer
 from sectigo_iot.emulator.memory.journal import Journal
-from sectigo_iot.emulator.memory.ledger import fresh_tables
-from sectigo_iot.emulator.memory.records import Records, Tables
+from sectigo_iot.emulator.memory.kept import kept_or_new_authority, kept_tables, token_secret
+from sectigo_iot.emulator.memory.records import Records
 from sectigo_iot.emulator.memory.state import State
 from sectigo_iot.emulator.memory.store import Store
 from sectigo_iot.emulator.memory.users import Users
@@ -88,16 +86,16 @@ def create_service(settings: EmulatorSettings, url: str) -> Service:
 
 def _assembled(settings: EmulatorSettings, url: str, setup: Setup, world: World, store: Store | None) -> Service:
     clock = Clock(settings.clock)
-    records = Records(_tables(world, store), None if store is None else store.keep)
+    records = Records(kept_tables(world, store), None if store is None else store.keep)
     clock.ahead = float(records.table("numbers").get("ahead", 0))
     seed = secrets.randbits(32) if settings.seed is None else settings.seed
     plan = Plan(seed, rules_of(settings, setup))
-    authority = _authority(settings, url, clock, records)
+    authority = kept_or_new_authority(settings, url, clock, records)
     if store is not None and store.world() is None:
         store.keep_for(without_passwords(world))
     state = State(world, settings, clock, records)
     mint = TokenMint(
-        secret=settings.secret or _kept_secret(records),
+        secret=settings.secret or token_secret(records),
         issuer=settings.issuer or f"{url}/",
         access_lifetime=settings.access_lifetime,
         refresh_lifetime=settings.refresh_lifetime,
@@ -124,63 +122,3 @@ def _assembled(settings: EmulatorSettings, url: str, setup: Setup, world: World,
         started=clock(),
         seed=seed,
     )
-
-
-def _tables(world: World, store: Store | None) -> Tables:
-    """Return the world's tables, and over them what was kept. Raises ValueError where that is of another world."""
-    tables = fresh_tables(world)
-    if store is not None:
-        _check_world(world, store)
-        for name, rows in store.load().items():
-            tables[name].update(rows)
-        known = {(o.id, a.id, a.profile) for o in world.organizations for a in o.authorities}
-        batches = tables["batches"].values()
-        if not known.issuperset((each.organization_id, each.authority_id, each.profile_id) for each in batches):
-            raise ValueError(f"{store.path}: it holds orders with authorities that there are not")
-    return tables
-
-
-def _check_world(world: World, store: Store) -> None:
-    kept_for = store.world()
-    unlike = None if kept_for is None else difference(kept_for, world)
-    if unlike is not None:
-        why = f"it was kept for another world ({unlike})"
-        raise ValueError(f"{store.path}: {why}: use another folder, or the one world that it was kept for")
-
-
-def _authority(settings: EmulatorSettings, url: str, clock: Clock, records: Records) -> CertificateAuthority:
-    kept = records.table("secrets").get("authority")
-    if kept is not None:
-        return _kept_authority(kept, settings, url, clock)
-    authority = create_authority(settings.key_type, url, clock, settings.ca_path, foreign=settings.foreign_ca)
-    if settings.state_path is not None:
-        with records.change():
-            records.put("secrets", "authority", pack_authority(authority))
-    return authority
-
-
-def _kept_authority(kept: bytes, settings: EmulatorSettings, url: str, clock: Clock) -> CertificateAuthority:
-    """Return the CA that was kept. Raises ValueError where another one is given, or it may not be used."""
-    try:
-        authority = unpack_authority(kept, url, clock)
-    except ValueError as fault:
-        raise ValueError(f"{settings.state_path}: {fault}") from None
-    if not settings.foreign_ca and not says_test(authority.top):
-        why = "the subject of the CA that was kept does not say TEST"
-        raise ValueError(f"{settings.state_path}: {why}; foreign_ca=True takes it all the same")
-    if settings.ca_path is not None:
-        given, *_ = load_ca(Path(settings.ca_path), None, foreign=settings.foreign_ca)
-        if given != authority.top:
-            why = f"{settings.state_path} was kept under another CA"
-            raise ValueError(f"{settings.ca_path}: {why}: use another folder, or the one CA that it was kept under")
-    return authority
-
-
-def _kept_secret(records: Records) -> bytes:
-    """Return the key of the tokens: that of the last time, so that they are good after a restart."""
-    secret: bytes | None = records.table("secrets").get("tokens")
-    if secret is None:
-        secret = secrets.token_bytes(64)
-        with records.change():
-            records.put("secrets", "tokens", secret)
-    return secret
