@@ -32,7 +32,7 @@ _METHOD_LIMIT = 32
 _REFUSAL_LIMIT = 512
 _LOOKED_AT = 4096
 """The most characters of a name in which a password is looked for, before it is cut."""
-_ORDERS_KEPT = 100_000
+_ORDERS_KEPT = 20_000
 ORDERS = ("createSingleCertBatch", "upload")
 POLLS = ("batchDetail", "batchStatus", "batchProcessingInfo")
 

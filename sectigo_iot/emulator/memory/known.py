@@ -11,7 +11,7 @@ from typing import Any
 MASK = "********"
 _SHORTEST = 4
 _PLAIN_KEPT = 100
-_DIGESTS_KEPT = 100_000
+_DIGESTS_KEPT = 20_000
 _WORD = re.compile(r"""[^\s"'&=,;:/?<>()\[\]{}\\]{4,}""")
 
 
