@@ -38,6 +38,8 @@ def slow_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return key
 
     monkeypatch.setattr(keypool, "make_key", make)
+    # This key is for nobody else.
+    monkeypatch.setattr(keypool, "_reserve", keypool._Reserve())
     yield makers
     wait_for(lambda: not threads_named(KEYS))
 
