@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+
+from sectigo_iot.pytest_markers import MARKERS, NAMES, SCRIPTS, START, Stub, check_name, check_options, unmet
 
 if TYPE_CHECKING:
     from sectigo_iot.config import Settings
@@ -22,13 +24,6 @@ T = TypeVar("T")
 IotManagerFactory = Callable[..., "IotManager"]
 """Starts one more emulator; it takes the account and the keyword arguments of `Emulator`."""
 
-_MARKERS = (
-    "iot_manager(account, **options): start the fixture iot_manager with these arguments of Emulator",
-    "iot_scenario(name): start the fixture iot_manager with this scenario",
-    "iot_batch(like, *, steps, reason, fails, times): let the next batch, or as many as times says, take this life",
-    "iot_fault(fault, *, call, times, nth, percent, **details): let this fault strike the next call that fits",
-)
-_NAMES = tuple(each.partition("(")[0] for each in _MARKERS)
 _LINES = 20  # of the journal are shown of a test that has failed
 
 
@@ -133,20 +128,33 @@ class IotManager:
 
 
 _RUNNING = pytest.StashKey[list[IotManager]]()
+_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known."""
-    for line in _MARKERS:
+    for line in MARKERS:
         config.addinivalue_line("markers", line)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker of ours on a test that does not use the fixture: it would do nothing."""
-    used: tuple[str, ...] = tuple(getattr(item, "fixturenames", ()))
-    idle = [each.name for each in item.own_markers if each.name in _NAMES]
-    if idle and "iot_manager" not in used:
+    """Refuse a marker that would do nothing: a misspelt one, or one of a test that does not use the fixture."""
+    in_use = "iot_manager" in getattr(item, "fixturenames", ())
+    for marker in item.iter_markers():
+        _check_marker(item, marker.name, in_use=in_use)
+    idle = [each.name for each in item.own_markers if each.name in NAMES]
+    if idle and not in_use:
         pytest.fail(f"{idle[0]}: the test does not use the fixture iot_manager", pytrace=False)
+
+
+def _check_marker(item: pytest.Item, name: str, *, in_use: bool) -> None:
+    try:
+        check_name(name, item.config.getini("markers"), in_use=in_use)
+    except ValueError as fault:
+        said = f"{name}: {fault}"
+    else:
+        return
+    pytest.fail(said, pytrace=False)
 
 
 @pytest.fixture
@@ -158,7 +166,8 @@ def iot_manager_options() -> Mapping[str, Any]:
 @pytest.fixture
 def iot_manager_factory(request: pytest.FixtureRequest) -> Iterator[IotManagerFactory]:
     """Starts emulators, as many as are wanted, and stops them all in the end."""
-    running: list[IotManager] = request.node.stash.setdefault(_RUNNING, [])
+    running: list[IotManager] = []
+    request.node.stash[_RUNNING] = running
     with contextlib.ExitStack() as stack:
 
         def start(account: str | None = None, **options: Any) -> IotManager:
@@ -177,21 +186,23 @@ def iot_manager(
     request: pytest.FixtureRequest,
     iot_manager_factory: IotManagerFactory,
     iot_manager_options: Mapping[str, Any],
-) -> IotManager:
+) -> Iterator[IotManager]:
     """An emulator of its own for the test, set up as its markers say."""
     manager = iot_manager_factory(**{**iot_manager_options, **_options(request.node)})
-    for name, script in (("iot_batch", _script_batch), ("iot_fault", _script_fault)):
-        for marker in reversed(list(request.node.iter_markers(name))):
-            _tried(name, functools.partial(script, manager, *marker.args, **marker.kwargs))
-    return manager
+    stubs = _scripted(request.node, manager)
+    yield manager
+    if request.node.stash.get(_PASSED, False):
+        _check_used(stubs, manager)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the seed and the end of the journal with a test that has failed."""
     report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed and not hasattr(report, "wasxfail")
     if report.failed and call.when != "teardown":
         for manager in item.stash.get(_RUNNING, []):
             lines = list(_told_of(manager))
@@ -220,6 +231,7 @@ def _tried(what: str, do: Callable[[], T]) -> T:
 def _started(account: str | None, options: Mapping[str, Any]) -> Emulator:
     from sectigo_iot.emulator import Emulator
 
+    check_options(options)
     emulator = Emulator(account, **options)
     emulator.start()
     return emulator
@@ -229,58 +241,30 @@ def _options(node: pytest.Item) -> dict[str, Any]:
     """Return the arguments that the markers give; the marker that is nearest to the test wins."""
     options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers())):
-        read = _READERS.get(marker.name)
+        read = START.get(marker.name)
         if read is not None:
-            options |= _tried(marker.name, functools.partial(read, *marker.args, **marker.kwargs))
+            options |= _tried(marker.name, functools.partial(read, marker))
     return options
 
 
-def _scenario(name: str) -> dict[str, Any]:
-    return {"scenario": name}
+def _scripted(node: pytest.Item, manager: IotManager) -> list[Stub]:
+    """Carry out what the markers say, from top to bottom, and return what waits then."""
+    stubs: list[Stub] = []
+    for name, script in SCRIPTS.items():
+        for marker in reversed(list(node.iter_markers(name))):
+            stubs += _tried(name, functools.partial(_script, script, marker, manager))
+    return stubs
 
 
-def _arguments(account: str | None = None, **options: Any) -> dict[str, Any]:
-    return options if account is None else {"account": account, **options}
+def _script(script: Callable[..., Iterator[Stub]], marker: pytest.Mark, manager: IotManager) -> list[Stub]:
+    return list(script(marker, manager.control, manager._emulator.settings.delay))
 
 
-_READERS: Mapping[str, Callable[..., dict[str, Any]]] = {"iot_scenario": _scenario, "iot_manager": _arguments}
-
-
-def _script_batch(
-    manager: IotManager,
-    like: str | None = None,
-    *,
-    steps: list[dict[str, Any]] | None = None,
-    reason: str | None = None,
-    fails: int = 0,
-    times: int = 1,
-) -> None:
-    if (like is None) == (steps is None):
-        raise ValueError("either the name of a life or steps are wanted")
-    if like is not None and reason is not None:
-        steps = _steps_with_reason(like, reason, manager._emulator.settings.delay)
-    manager.control.next_life(steps or like or "", fails=fails, times=times)
-
-
-def _steps_with_reason(like: str, reason: str, delay: float) -> list[dict[str, Any]]:
-    """Return the path of a life that is known, ending for a reason of its own."""
-    import msgspec
-
-    from sectigo_iot.emulator.config.lives import known_lives
-
-    life = known_lives(delay).get(like)
-    if life is None or not life.steps[-1].reason:
-        raise ValueError(f"{like} does not end with a reason; rejected and broken do")
-    *before, last = msgspec.to_builtins(life.steps)
-    return [*before, {**last, "reason": reason}]
-
-
-def _script_fault(manager: IotManager, fault: str, *, call: str | Iterable[str] = (), **details: Any) -> None:
-    calls = tuple(call.split("+")) if isinstance(call, str) else tuple(call)
-    if isinstance(details.get("nth"), int):
-        details["nth"] = (details["nth"],)
-    stays = "nth" in details or "percent" in details
-    (manager.control.add_fault if stays else manager.control.queue_fault)(fault, calls=calls, **details)
+def _check_used(stubs: list[Stub], manager: IotManager) -> None:
+    """Fail where something waits still that a marker asked for: what the test was written for did not happen."""
+    left = _tried("iot_manager", lambda: unmet(stubs, manager.control)) if stubs else []
+    if left:
+        pytest.fail("\n".join(left), pytrace=False)
 
 
 def _told_of(manager: IotManager) -> Iterator[str]:

@@ -16,8 +16,8 @@ SHOWN_PORT, SHOWN_CONTROL_PORT = "8831", "8832"
 LAST_LINE = "export SIAS_CONTROL_URL="
 """What the last line begins with that `sectigo serve` prints when it is ready."""
 END = "kill %1"
-FAST = ("--addr", ":0", "--key-type", "p256", "--delay", "0")
-"""What is added to each `sectigo serve` of a page: a free port, and keys that take no time."""
+FAST = {"--addr": ":0", "--key-type": "p256", "--delay": "0"}
+"""What is added to each `sectigo serve` of a page that does not say it: a free port, and keys that take no time."""
 JOB = """sh -c 'trap "kill $0" TERM; tail -f /dev/null --pid=$0 & wait'"""
 """The shell's job in place of a server that was started before: it lives as long, and hands on what ends it."""
 MARK = "\x1e"
@@ -87,6 +87,8 @@ class Session:
     def _line(self, step: Step) -> str:
         words = shlex.split(step.command, comments=True)
         if words[1:2] == ["serve"] and words[-1] == "&":
+            if ">" in words:
+                return _typed_as_it_stands(words)
             printed, number = self._serve(words[2:])
             return f"cat {shlex.quote(str(printed))}\n{JOB} {number} >/dev/null 2>&1 &"
         command = step.command.replace(f":{SHOWN_PORT}", f":{self._port}")
@@ -97,7 +99,7 @@ class Session:
         options = [word for word in words if word != "&"]
         server = self._servers.enter_context(
             subprocess.Popen(
-                ["sectigo", "serve", *options, *FAST],
+                ["sectigo", "serve", *options, *faster(options)],
                 cwd=self.shell.folder,
                 env=self.shell.environ,
                 stdout=subprocess.PIPE,
@@ -119,6 +121,19 @@ class Session:
         path.write_text(printed)
         self._server = server
         return path, server.pid
+
+
+def faster(options: list[str]) -> list[str]:
+    """Return what makes `sectigo serve` fast, without what a page's own line says."""
+    said = {option.partition("=")[0] for option in options}
+    return [word for name, value in FAST.items() if name not in said for word in (name, value)]
+
+
+def _typed_as_it_stands(words: list[str]) -> str:
+    """Return the line of a server whose output goes to a file; it does not outlive the shell."""
+    place = words.index(">")
+    command = shlex.join([*words[:place], *faster(words[:place])])
+    return f'{command} > {shlex.quote(words[place + 1])} &\ntrap "kill $! 2>/dev/null" EXIT'
 
 
 def programs(steps: list[Step]) -> set[str]:

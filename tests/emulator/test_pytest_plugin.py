@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import inspect
 import os
 import re
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from sectigo_iot import pytest_plugin
+from sectigo_iot.emulator import Control, Emulator
 from sectigo_iot.emulator.config.lives import KNOWN
+from sectigo_iot.pytest_markers import NAMES
+from sectigo_iot.pytest_plugin import IotManager, Journal
 from tests.docs.pages import ROOT, examples, text_of
 
 Run = Callable[..., str]
@@ -39,12 +42,15 @@ def run(tmp_path: Path) -> Run:
     The plugin is named to pytest, unless it is to be `found` as an installed package's.
     """
 
-    def tried(tests: str, *options: str, conftest: str = "", code: int = 0, found: bool = False) -> str:
+    def tried(
+        tests: str, *options: str, conftest: str = "", code: int = 0, found: bool = False, strict: bool = True
+    ) -> str:
         (tmp_path / "order.py").write_text(textwrap.dedent(FIRST))
         (tmp_path / "conftest.py").write_text(textwrap.dedent(conftest))
         (tmp_path / "test_it.py").write_text("import pytest\nfrom order import order\n" + textwrap.dedent(tests))
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
-        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "--strict-markers", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+        command += ["--strict-markers"] * strict
         path = os.pathsep.join((str(tmp_path), os.environ["PYTHONPATH"]))
         environ = {**os.environ, "PYTHONPATH": path}
         if not found:
@@ -146,7 +152,7 @@ def test_markers_script_batches_and_faults(run: Run) -> None:
             assert order(iot_manager).status_code == 201
             assert len(iot_manager.journal.doubled()) == 2
 
-        @pytest.mark.iot_fault("json-error", call="createSingleCertBatch+upload", nth=2, status=503)
+        @pytest.mark.iot_fault("json-error", calls="createSingleCertBatch+upload", nth=2, status=503)
         @pytest.mark.iot_fault("lost-reply", call=["createSingleCertBatch"], times=1)
         def test_later(iot_manager):
             with pytest.raises(requests.ConnectionError):
@@ -215,18 +221,34 @@ def test_several_at_once_are_all_stopped(run: Run) -> None:
 
 MISTAKES = {
     "iot_scenario('lost-rply')": "iot_manager: scenario 'lost-rply' is none of",
-    "iot_scenario()": "iot_scenario: ",
-    "iot_manager(delai=3)": "iot_manager: ",
+    "iot_scenario": "iot_scenario: the name of a scenario is wanted",
+    "iot_scenario(3)": "iot_scenario: the name of a scenario is wanted",
+    "iot_scenario('bomb', 'busy')": "iot_scenario: there is one scenario at a time, and 2 are named",
+    "iot_scenario('bomb', nme='busy')": "iot_scenario: there is no argument 'nme'; did you mean 'name'?",
+    "iot_manager(balance={423: 1})": "iot_manager: there is no argument 'balance'; did you mean 'balances'?",
+    "iot_manager('manual', 'staging')": "iot_manager: one argument may stand without its name, account, and there",
+    "iot_manager('manual', account='staging')": "iot_manager: account is given twice",
+    "iot_manager(zzz=3)": "iot_manager: there is no argument 'zzz'",
     "iot_manager(delay=-3)": "iot_manager: delay -3 is not a number of seconds from 0 to 316224000",
-    "iot_batch('rejectd')": "iot_batch: like: known are ",
-    "iot_batch()": "iot_batch: either the name of a life or steps are wanted",
+    "iot_batch('rejectd')": "iot_batch: life 'rejectd' is not known; did you mean 'rejected'?",
+    "iot_batch('zzz')": "iot_batch: life 'zzz' is not known; known are ready, rejected, ",
+    "iot_batch(3)": "iot_batch: life 3 is no text; it is one of ready, ",
+    "iot_batch": "iot_batch: either the name of a life or steps are wanted",
     "iot_batch('ready', reason='none')": "iot_batch: ready does not end with a reason; rejected and broken do",
+    "iot_batch(steps=[{'status': 'A'}], reason='none')": "iot_batch: reason: it goes with the name of a life",
+    "iot_batch('rejected', resaon='none')": "iot_batch: there is no argument 'resaon'; did you mean 'reason'?",
+    "iot_batch('ready', times='two')": "iot_batch: times",
+    "iot_batch('ready', optional=1)": "iot_batch: optional 1 is neither True nor False",
     "iot_batch(steps=[{'stats': 'A'}])": "iot_batch: steps",
+    "iot_batch(steps=3)": "iot_batch: steps: a list of dictionaries is wanted",
     "iot_fault('lost-rply')": "iot_fault: fault 'lost-rply' is not known; did you mean 'lost-reply'?",
     "iot_fault('hang', call='creat')": "iot_fault: calls: there is no endpoint 'creat'",
+    "iot_fault('hang', calls=['batchStats'])": "iot_fault: calls: there is no endpoint 'batchStats'; did you mean 'b",
+    "iot_fault('hang', call='auth', calls='auth')": "iot_fault: call and calls mean the same, and both are given",
+    "iot_fault('hang', calls=3)": "iot_fault: call 3 is neither a text nor a list of texts",
     "iot_fault('hang', nth=0)": "iot_fault: nth 0 is not 1 or more",
-    "iot_fault('hang', second=3)": "iot_fault: second: there is no such field",
-    "iot_fault()": "iot_fault: ",
+    "iot_fault('hang', second=3)": "iot_fault: there is no argument 'second'; did you mean 'seconds'?",
+    "iot_fault": "iot_fault: the name of a fault is wanted",
 }
 """Markers that make no sense, and how the line begins that says so."""
 
@@ -239,6 +261,122 @@ def test_a_mistake_in_a_marker_is_one_line(run: Run) -> None:
     assert [int(number) for number, _ in told] == list(range(len(MISTAKES)))
     for (_, line), words in zip(told, MISTAKES.values(), strict=True):
         assert line.startswith(words)
+
+
+def test_what_is_no_argument_of_the_emulator_is_refused_elsewhere_too(run: Run) -> None:
+    out = run(
+        """
+        def test_it(iot_manager_factory):
+            iot_manager_factory(balance={423: 1})
+        """,
+        code=1,
+    )
+    assert "iot_manager: there is no argument 'balance'; did you mean 'balances'?" in out
+
+
+MISSPELT = """
+    @pytest.mark.iot_scenaro("lost-reply")
+    def test_it(iot_manager): pass
+
+    @pytest.mark.iot_faults("hang")
+    class TestAll:
+        def test_without_the_fixture(self): pass
+
+    @pytest.mark.iot_device
+    @pytest.mark.iot_slow(3)
+    def test_of_their_own(iot_manager): pass
+
+    @pytest.mark.iot_zigbee
+    def test_of_another_kind(): pass
+
+    @pytest.mark.iot_zigbee
+    def test_unknown(iot_manager): pass
+"""
+
+
+def test_a_misspelt_marker_is_refused(run: Run) -> None:
+    conftest = """
+        def pytest_configure(config):
+            config.addinivalue_line("markers", "iot_device: needs a device")
+            config.addinivalue_line("markers", "iot_slow(seconds): takes long")
+    """
+    lenient = ("-W", "ignore::pytest.PytestUnknownMarkWarning", "--tb=short")
+    out = run(MISSPELT, *lenient, conftest=conftest, code=1, strict=False)
+    assert "2 passed, 3 errors" in out
+    assert "\niot_scenaro: there is no such marker; did you mean 'iot_scenario'?\n" in out
+    assert "\niot_faults: there is no such marker; did you mean 'iot_fault'?\n" in out
+    assert "\niot_zigbee: there is no such marker; known are iot_manager, iot_scenario, iot_batch, iot_fault\n" in out
+
+
+def test_what_a_marker_asked_for_must_happen(run: Run) -> None:
+    out = run(
+        """
+        @pytest.mark.iot_fault("lost-reply", call="createSingleCertBatch")
+        def test_fault(iot_manager): pass
+
+        @pytest.mark.iot_fault("unavailable", calls=["authenticate", "batchStatus"], times=3)
+        def test_not_used_up(iot_manager):
+            with pytest.raises(KeyError):
+                order(iot_manager)
+
+        @pytest.mark.iot_batch("rejected", times=2)
+        @pytest.mark.iot_batch(steps=[{"status": "ODD"}])
+        def test_batches(iot_manager):
+            order(iot_manager)
+
+        @pytest.mark.iot_batch("failed")
+        def test_another(iot_manager): pass
+        """,
+        "--tb=short",
+        code=1,
+    )
+    assert "4 errors in" in out
+    for line in (
+        "iot_fault: no call met lost-reply at createSingleCertBatch; optional=True allows that",
+        "iot_fault: fewer than 3 calls met unavailable at authenticate, batchStatus; optional=True allows that",
+        "iot_batch: fewer than 2 batches took rejected; optional=True allows that",
+        "iot_batch: no batch took failed; optional=True allows that",
+    ):
+        assert out.count(f"_\n{line}\n") == 1, line
+    assert "Traceback" not in out
+
+
+def test_what_a_marker_asked_for_need_not_happen(run: Run) -> None:
+    out = run(
+        """
+        @pytest.mark.iot_fault("lost-reply", optional=True)
+        @pytest.mark.iot_batch("rejected", times=2, optional=True)
+        def test_optional(iot_manager): pass
+
+        @pytest.mark.iot_fault("lost-reply", percent=1)
+        @pytest.mark.iot_fault("unavailable", call="batchStatus", nth=7)
+        def test_chance(iot_manager): pass
+
+        @pytest.mark.iot_fault("lost-reply")
+        def test_skipped(iot_manager):
+            pytest.skip("not today")
+
+        @pytest.mark.iot_fault("lost-reply")
+        @pytest.mark.xfail
+        def test_expected(iot_manager):
+            assert not iot_manager
+
+        @pytest.mark.iot_fault("lost-reply")
+        @pytest.mark.xfail(strict=False)
+        def test_unexpected(iot_manager): pass
+
+        @pytest.mark.iot_fault("lost-reply")
+        def test_taken_away(iot_manager):
+            iot_manager.control.clear_faults()
+
+        @pytest.mark.iot_fault("lost-reply")
+        def test_that_fails_anyway(iot_manager):
+            assert not iot_manager
+        """,
+        code=1,
+    )
+    assert "1 failed, 3 passed, 1 skipped, 1 xfailed, 1 xpassed" in out
+    assert "optional=True allows that" not in out
 
 
 def test_a_marker_without_the_fixture_is_refused(run: Run) -> None:
@@ -384,7 +522,34 @@ def test_the_page_names_every_marker_and_every_life() -> None:
     (row,) = re.findall(r"^\| `iot_batch\(\"rejected\".*$", page, re.MULTILINE)
     assert re.findall(r"`([a-z-]+)`", row.partition("this life:")[2].partition(";")[0]) == list(KNOWN)
     named = re.findall(r"^\| `(iot_\w+)\(", page, re.MULTILINE)
-    assert set(named) == set(pytest_plugin._NAMES)
-    questions = {name for name in vars(pytest_plugin.Journal) if not name.startswith("_")}
-    (row,) = re.findall(r"^\| `journal` \|.*$", page, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)\(\)`", row)) == questions
+    assert set(named) == set(NAMES)
+
+
+def signature(of: object, name: str) -> str:
+    """Return how a method is called, without its types."""
+    parameters = list(inspect.signature(getattr(of, name)).parameters.values())[1:]
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
+    return f"{name}{inspect.Signature(plain)}"
+
+
+def first_cells(after: str) -> list[str]:
+    """Return what stands in the first column of the page's table below a heading, without its head."""
+    table = text_of("docs/testing.md").partition(f"\n{after}\n")[2].partition("\n| ")[2].partition("\n\n")[0]
+    return [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]]
+
+
+def test_the_page_lists_what_the_fixture_has() -> None:
+    with Emulator() as emulator:
+        there = [name for name in dir(IotManager(emulator)) if not name.startswith("_")]
+    listed = [each for cell in first_cells("### What the fixture has") for each in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(listed) == sorted(signature(IotManager, each) if each == "settings" else each for each in there)
+
+
+def test_the_page_lists_every_question_in_three_spellings() -> None:
+    page = text_of("docs/testing.md")
+    rows = re.findall(r"^\| `([^`]+)` \| `control\.(\w+)\(\)` \| `(GET /[^`?]+)[^`]*` \|", page, re.MULTILINE)
+    questions = [name for name in vars(Journal) if not name.startswith("_")]
+    assert [asked for asked, _, _ in rows] == [signature(Journal, name) for name in questions]
+    for asked, method, address in rows:
+        assert method == asked.partition("(")[0].replace("requests", "journal")
+        assert f"API: {address}\n" in f"{getattr(Control, method).__doc__}\n"

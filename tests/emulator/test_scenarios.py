@@ -153,6 +153,37 @@ def test_whoever_orders_again_after_a_lost_reply_is_convicted(day: Day) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["lost-reply", "garbled-order"])
+def test_an_order_whose_reply_did_not_arrive_is_found_once_it_is_issued(name: str) -> None:
+    with Emulator(scenario=name, delay=2, seed=1) as emulator, IoTManager(settings_for(emulator)) as client:
+        with pytest.raises(OutcomeUnknownError):
+            client.create_single_cert_batch(423, "ours", PARAMETERS)
+        assert client.find_certificate("example.com").total_count == 0
+        assert emulator.control.orders(batch_name="ours")["accepted"] == 1
+        emulator.control.advance(2)
+        assert client.find_certificate("example.com").total_count == 1
+
+
+@on("lost-reply")
+def test_the_first_request_to_order_is_struck_even_if_it_is_refused(day: Day) -> None:
+    day.control.set_balance(423, 0)
+    with pytest.raises(requests.ConnectionError):
+        day.api.order()
+    assert (day.control.batches(), day.control.orders()["refused"]) == ([], 1)
+    day.control.set_balance(423, 1)
+    assert day.order() == day.control.batches()[0]["id"]
+
+
+@on("accepted-late")
+def test_an_order_that_is_accepted_late_is_found_by_whoever_looks_again(day: Day) -> None:
+    with day.client(timeout=0.5) as client:
+        with pytest.raises(OutcomeUnknownError):
+            client.create_single_cert_batch(423, "first", PARAMETERS)
+        assert client.find_certificate("example.com").total_count == 0
+        assert until(lambda: client.find_certificate("example.com").total_count) == 1
+    assert day.doubled() == []
+
+
 @on("accepted-late")
 def test_an_order_is_accepted_when_nobody_waits_any_more(day: Day) -> None:
     with day.client(timeout=0.5) as client, pytest.raises(OutcomeUnknownError):
