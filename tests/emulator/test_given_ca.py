@@ -176,3 +176,11 @@ def test_a_ca_is_told_of_where_it_does_not_say_test(tmp_path: Path) -> None:
             remarks[path and path.name] = emulator.remarks
     told = "the CA is CN=Example CA: keep what it signs to yourself"
     assert remarks == {None: [], "test.pem": [], "foreign.pem": [told]}
+
+
+def test_a_ca_that_does_not_say_test_is_taken_when_that_is_asked_for(tmp_path: Path) -> None:
+    made_ca(tmp_path / "foreign.pem", 0, name="Example CA")
+    with pytest.raises(ValueError, match="does not say TEST; foreign_ca=True takes it all the same"):
+        Emulator(ca_path=tmp_path / "foreign.pem").start()
+    with Emulator(ca_path=tmp_path / "foreign.pem", foreign_ca=True) as emulator:
+        assert "Example CA" in x509.load_pem_x509_certificate(emulator.issuing_certificate).subject.rfc4514_string()

@@ -44,7 +44,11 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, Api]]:
 
 @pytest.fixture
 def folder(pair: tuple[Emulator, Api], tmp_path: Path) -> Path:
-    emulator, api = pair
+    return laid_out(*pair, tmp_path)
+
+
+def laid_out(emulator: Emulator, api: Api, tmp_path: Path) -> Path:
+    """Return a folder with the CAs and a certificate."""
     (tmp_path / "root.pem").write_bytes(emulator.root_certificate)
     (tmp_path / "issuing.pem").write_bytes(emulator.issuing_certificate)
     (tmp_path / "leaf.pem").write_bytes(issue(api).public_bytes(Encoding.PEM))
@@ -97,6 +101,35 @@ def test_openssl_asks_the_responder(pair: tuple[Emulator, Api], folder: Path) ->
         "root.pem",
     )
     assert "issuing.pem: good" in openssl(folder, *root)
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("lifts", [True, False])
+def test_a_hold_that_is_lifted_is_good_again_for_crl_and_ocsp(lifts: bool, tmp_path: Path) -> None:
+    with Emulator(lift_holds=lifts) as emulator:
+        api = Api(emulator)
+        folder = laid_out(emulator, api, tmp_path)
+        verify = (
+            "verify",
+            "-crl_check",
+            "-CAfile",
+            "root.pem",
+            "-untrusted",
+            "issuing.pem",
+            "-CRLfile",
+            "issuing.crl",
+        )
+        ask = ("ocsp", "-issuer", "issuing.pem", "-url", f"{emulator.url}/ocsp", "-CAfile", "root.pem")
+        seen = []
+        for reason in (CRLReason.certificateHold, CRLReason.removeFromCRL):
+            accepted = api.revoke(serial_in(folder), reason).status_code == 200
+            (folder / "issuing.crl").write_bytes(fetch(emulator, "/crl/issuing.crl").content)
+            listed = "certificate revoked" in openssl(folder, *verify, "leaf.pem")
+            told = openssl(folder, *ask, "-cert", "leaf.pem")
+            seen.append((accepted, listed, "leaf.pem: good" in told, "Reason: certificateHold" in told))
+        api.session.close()
+    held, good = (True, True, False, True), (True, False, True, False)
+    assert seen == [held, good if lifts else (False, *held[1:])]
 
 
 def test_cryptography_verifies_the_server(pair: tuple[Emulator, Api]) -> None:
