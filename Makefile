@@ -14,7 +14,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint types unit dist install docs bench system-deps clean
+.PHONY: help demo test lint types unit dist install docs bench soak system-deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -71,6 +71,13 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 	@$(PY) benchmarks/startup.py
 	@$(PY) benchmarks/calls.py
 	@$(PY) benchmarks/emulator.py
+
+soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
+	@SOAK=10 $(PY) -m pytest -q -n auto --maxprocesses 4 -o "cache_dir=$(CACHE)/pytest" \
+	  -k "sequences or kill or mutation or mapping or secret or whatever" \
+	  tests/emulator/test_model.py tests/emulator/test_state_folder.py tests/emulator/test_config_file.py \
+	  tests/emulator/test_journal.py tests/emulator/test_openapi.py
+	@$(PY) benchmarks/emulator_memory.py
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q

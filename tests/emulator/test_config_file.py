@@ -26,6 +26,7 @@ from sectigo_iot.emulator.config.file import (
 from sectigo_iot.emulator.config.lives import KNOWN, Life, Step
 from sectigo_iot.emulator.config.rule import Rule
 from sectigo_iot.emulator.config.world import Authority, Organization, Parameter, Profile, User
+from tests.emulator.soak import SCALE
 
 PROFILES = """\
 [[profiles]]
@@ -622,7 +623,7 @@ def mutations(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150 * SCALE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=mutations())
 def test_any_mutation_is_a_configuration_or_one_clear_line(text: str, write: Callable[[str], Path]) -> None:
     config, mistake = outcome(write(text))
@@ -646,7 +647,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * SCALE, deadline=None)
 @given(changes=st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=6), st.sampled_from(KEYS), TREES), max_size=3))
 def test_any_mapping_is_a_configuration_or_one_clear_line(changes: list[tuple[list[int], str, Any]]) -> None:
     data = tomllib.loads(WHOLE + LIFE + FAULT)

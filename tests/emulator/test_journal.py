@@ -24,6 +24,7 @@ from sectigo_iot.emulator.control.client import Control, ControlError
 from sectigo_iot.emulator.memory.known import KnownSecrets
 from tests.emulator.api import PARAMETERS, PASSWORD, Api
 from tests.emulator.csrs import make_csr
+from tests.emulator.soak import SCALE
 
 SECRET = "Zq7-marked-secret"
 CREATE = "/api/v1/batches/createSingleCertBatch"
@@ -399,7 +400,7 @@ def spelled(document: object, form: str) -> tuple[bytes, str]:
     return spellings[form], "text/plain" if form in ("types", "form") else "application/json"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50 * SCALE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS, headers=HEADERS, form=FORMS)
 def test_no_secret_is_told_whatever_was_sent(
     emulator: Emulator, api: Api, document: object, headers: dict[str, str], form: str

@@ -23,6 +23,7 @@ from sectigo_iot.emulator.memory.state import NotRejectableError
 from sectigo_iot.emulator.service import Service
 from tests.emulator.csrs import make_csr, spoil
 from tests.emulator.model import Model
+from tests.emulator.soak import SCALE
 
 DNS_RULE = r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 NAMES = {"name": "dNSName", "pattern": DNS_RULE, "lines": True}
@@ -531,7 +532,7 @@ def test_two_hundred_sequences() -> None:
     run_state_machine_as_test(
         Sequence,
         settings=settings(
-            max_examples=200,
+            max_examples=200 * SCALE,
             stateful_step_count=18,
             derandomize=True,
             deadline=None,

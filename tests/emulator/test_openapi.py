@@ -18,6 +18,7 @@ from sectigo_iot.emulator.control.calls import Call
 from sectigo_iot.emulator.control.client import Control
 from sectigo_iot.emulator.control.routes import CALLS
 from tests.emulator.api import Api
+from tests.emulator.soak import SCALE
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -264,7 +265,7 @@ def fuzzed() -> Iterator[Port]:
         port.connection.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150 * SCALE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=requests_like())
 def test_whatever_is_sent_is_answered(fuzzed: Port, request: tuple[Call, str, bytes]) -> None:
     call, path, body = request

@@ -30,6 +30,7 @@ from sectigo_iot.emulator.config.lives import KNOWN
 from tests.conftest import Runner
 from tests.emulator.api import PARAMETERS, Api, refused
 from tests.emulator.csrs import make_csr
+from tests.emulator.soak import SCALE
 from tests.emulator.test_given_ca import made_ca
 from tests.packages import PYTHONPATH
 
@@ -235,7 +236,7 @@ def test_a_kill_at_any_moment(folder: Path) -> None:
     chance, killed = random.Random(7), Killed(folder)
     killed.start()
     killed.control.set_balance(423, BALANCE)
-    for round_ in range(15):
+    for round_ in range(8 * SCALE):
         stopped = threading.Event()
         orders = [threading.Thread(target=killed.order, args=(f"r{round_}-{n}", stopped)) for n in range(2)]
         for each in orders:
