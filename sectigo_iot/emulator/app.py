@@ -41,6 +41,11 @@ _HANDLERS: dict[str, Handler] = {
 }
 _GUESSED_METHODS = {"batches": "GET"}
 """Of calls without a public schema that a setting gives a form to."""
+_CONTROL = (
+    *("", "openapi.json", "events", "clock", "reset", "snapshots", "authorities", "profiles", "users"),
+    *("batches", "lives", "certificates", "faults", "journal"),
+)
+"""The first parts of the paths that the control port alone has."""
 
 
 def create_app(service: Service) -> ASGIApp:
@@ -155,4 +160,6 @@ async def _without_schema(_visit: Visit) -> Response:
 async def _nowhere(visit: Visit) -> Response:
     if visit.request.url.path.startswith("/api/"):
         check_bearer(visit)
-    raise RefusalError(404, "there is nothing at this path")
+    nothing, control = "there is nothing at this path", visit.service.settings.control_port is not None
+    first = visit.request.scope["path"].removeprefix("/").partition("/")[0]
+    raise RefusalError(404, f"{nothing}; the control port has it" if control and first in _CONTROL else nothing)

@@ -23,6 +23,7 @@ from sectigo_iot.emulator import Emulator
 from sectigo_iot.emulator.control import events
 from sectigo_iot.emulator.control.client import Control, ControlError
 from sectigo_iot.emulator.control.page import policy_of
+from sectigo_iot.emulator.control.routes import CALLS
 from sectigo_iot.emulator.routes import documents
 from tests.emulator.api import PARAMETERS, PASSWORD, Api, refused
 from tests.emulator.csrs import make_csr, spoil
@@ -93,20 +94,26 @@ def test_a_page_from_elsewhere_is_refused(control: Control, origin: str) -> None
     [
         ("GET", "/nothing", 404, "nothing"),
         ("GET", "/batches/1/push/x", 404, ""),
-        ("GET", "/batches/1", 404, "no such batch"),
-        ("GET", "/batches/first", 404, "no such batch"),
+        ("GET", "/api/v1/batches", 404, "this is the control port; the service is at http://127.0.0.1:"),
+        ("POST", "/auth/pwd", 404, "this is the control port; the service is at http://127.0.0.1:"),
+        ("GET", "/batches/1", 404, "there is no batch 1"),
+        ("GET", "/batches/first", 404, "there is no batch 'first'"),
+        ("GET", "/batches/%E2%80%AE", 404, r"there is no batch '\u202e'"),
         ("GET", "/batches?limit=0", 422, "limit"),
         ("GET", "/batches?limit=many", 422, "limit"),
         ("GET", "/batches?unknown=1", 422, "unknown: there is no such field"),
-        ("GET", "/certificates/xyz", 404, "no certificate"),
-        ("GET", "/certificates/12.pem", 404, "no certificate"),
+        ("GET", "/certificates?commonname=x", 422, "no such field; did you mean 'commonName'?"),
+        ("GET", "/certificates/xyz", 404, "there is no certificate with the serial number 'xyz'"),
+        ("GET", "/certificates/12.pem", 404, "there is no certificate with the serial number 12"),
         ("GET", "/crl/other.crl", 404, "no such CA"),
         ("PUT", "/authorities/1/balance", 422, "balance: the field is missing"),
         ("POST", "/profiles/1/require", 422, "parameter: the field is missing"),
-        ("POST", "/users/nobody/unlock", 404, "no such user"),
-        ("POST", "/snapshots/none/restore", 404, "no such snapshot"),
-        ("DELETE", "/snapshots/none", 404, "no such snapshot"),
-        ("DELETE", "/faults/rules/0", 404, "no such rule"),
+        ("POST", "/clock/advance", 422, "seconds or days is wanted"),
+        ("POST", "/users/nobody/unlock", 404, "there is no user 'nobody'"),
+        ("POST", "/users/Testr/unlock", 404, "there is no user 'Testr'; did you mean 'tester'?"),
+        ("POST", "/snapshots/none/restore", 404, "there is no snapshot 'none'"),
+        ("DELETE", "/snapshots/none", 404, "there is no snapshot 'none'"),
+        ("DELETE", "/faults/rules/0", 404, "there is no rule 0"),
     ],
 )
 def test_what_there_is_not_is_named(
@@ -136,8 +143,11 @@ def test_a_wrong_method_is_told_the_right_ones(control: Control, method: str, pa
         ("/lives", {"steps": [{"status": "A", "after": 2}, {"status": "B", "after": 1}]}, "steps"),
         ("/lives", {"steps": [{"status": "A", "after": -1}]}, "steps"),
         ("/lives", {"steps": [{"status": "A", "info": [0, -1, 0]}]}, "steps"),
-        ("/lives", {"like": "unheard"}, "like: known are ready"),
-        ("/lives", {}, "like"),
+        ("/lives", {"like": "rejectd"}, "like: 'rejectd' is none of ready, rejected"),
+        ("/lives", {"like": "rejectd"}, "; did you mean 'rejected'?"),
+        ("/lives", {"like": "ready", "steps": [{"status": "A"}]}, "like: not together with steps"),
+        ("/lives", {}, "like: either the name of a life or steps are wanted"),
+        ("/profiles/423/require", {"parameter": "DnsName"}, "there is no 'DnsName'; did you mean 'dNSName'?"),
         ("/faults", {"fault": "lost-repli"}, "did you mean 'lost-reply'"),
         ("/faults", {"fault": "lost-reply", "calls": ["x"]}, "calls"),
         ("/faults/rules", {"fault": "lost-reply", "percent": 101}, "percent"),
@@ -184,6 +194,71 @@ def test_status(emulator: Emulator, control: Control) -> None:
     assert status["banner"].startswith("TEST")
 
 
+OTHER = {"id": 9, "name": "Other", "authorities": [{"id": 423, "profile": 423}], "users": []}
+
+
+@pytest.mark.parametrize(
+    ("options", "account"),
+    [
+        ({"username": "other", "balances": {423: 7}, "config": {"behaviour": {"delay": 1}}}, "staging"),
+        ({"account": "manual"}, "manual"),
+        ({"scenario": "no-balance"}, "own configuration"),
+        ({"scenario": "rejected"}, "staging"),
+        (
+            {"config": {"organizations": [OTHER | {"users": [{"id": 1, "username": "me", "password": "mine"}]}]}},
+            "own configuration",
+        ),
+    ],
+)
+def test_whose_account_is_played(options: dict[str, Any], account: str) -> None:
+    with Emulator(**options) as emulator:
+        assert emulator.control.status()["account"] == account
+
+
+# Which port it is
+
+
+def test_the_service_says_what_the_control_port_has(emulator: Emulator, control: Control) -> None:
+    nothing, elsewhere = "there is nothing at this path", "there is nothing at this path; the control port has it"
+    alone = {call.path.split("/")[1] for call in CALLS} - {"status", "ca", "crl", "ocsp"}
+    for first, words in [*((each, elsewhere) for each in alone), ("nothing", nothing), ("batchesx", nothing)]:
+        reply = requests.get(f"{emulator.url}/{first}", timeout=10)
+        assert (first, reply.status_code, reply.json()["message"]) == (first, 404, words)
+    assert control.url not in elsewhere
+
+
+def test_the_service_does_not_name_a_control_port_that_there_is_not() -> None:
+    with Emulator(control_port=None) as emulator:
+        reply = requests.get(f"{emulator.url}/journal", timeout=10)
+        assert reply.json()["message"] == "there is nothing at this path"
+
+
+def test_the_client_says_what_the_service_said(emulator: Emulator) -> None:
+    with refusing(404, "^404: there is nothing at this path; the control port has it$"):
+        Control(emulator.url).batches()
+
+
+def test_a_refusal_shows_no_inside_of_the_client(control: Control) -> None:
+    with pytest.raises(ControlError) as caught:
+        control.batch(99)
+    shown = [each.name for each in caught.traceback.filter(caught)]
+    assert shown == ["test_a_refusal_shows_no_inside_of_the_client", "batch"]
+
+
+def test_the_clock_is_moved_by_nothing_only_where_that_is_said(control: Control) -> None:
+    assert control.advance(0)["ahead"] == control.advance(days=0)["ahead"]
+    with refusing(422, "seconds or days is wanted"):
+        control.advance()
+
+
+def test_a_snapshot_that_is_meant_is_named(fresh: tuple[Control, Api]) -> None:
+    control, _ = fresh
+    control.snapshot("before the order")
+    with refusing(404, "no snapshot 'before the oder'; did you mean 'before the order'"):
+        control.restore("before the oder")
+    control.forget_snapshot("before the order")
+
+
 def test_what_is_due_is_there_once_the_clock_was_moved() -> None:
     with Emulator(delay=3600) as emulator:
         control, api = emulator.control, Api(emulator)
@@ -227,7 +302,7 @@ def test_a_balance_is_set(fresh: tuple[Control, Api]) -> None:
     refused(api.order(), 400, "balance")
     found = {each["id"]: each["balance"] for each in control.authorities()}
     assert found[423] == 0
-    with refusing(404, "no such authority"):
+    with refusing(404, "no authority 1"):
         control.set_balance(1, 1)
     with refusing(422, "balance"):
         control.set_balance(423, -1)
@@ -239,7 +314,7 @@ def test_a_parameter_becomes_mandatory_overnight(fresh: tuple[Control, Api]) -> 
     assert parameters[-1]["name"] == "employeeNumber"
     assert parameters[-1]["required"] is True
     refused(api.order(), 400, "employeeNumber")
-    with refusing(404, "no such profile"):
+    with refusing(404, "no profile 1"):
         control.require_parameter(1, "employeeNumber")
 
 
@@ -698,7 +773,9 @@ def test_the_client_needs_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "<Control http://127.0.0.1:1>\n"), done.stderr
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1:1/x"])
-def test_the_client_wants_a_url(url: str) -> None:
-    with pytest.raises(ValueError, match="is no URL"):
+@pytest.mark.parametrize("url", [None, "", "127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1:1/x"])
+def test_the_client_wants_a_url(url: Any) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{url!r} is no URL such as http://127.0.0.1:8832, where a control port is"
+    ):
         Control(url)

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sectigo_iot.emulator.config.world import Authority, Organization, Parameter
-from sectigo_iot.emulator.control.asking import Asked, Name
+from sectigo_iot.emulator.control.asking import Asked, Name, meant, missing
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.memory.users import Member
 from sectigo_iot.emulator.service import Service
@@ -73,15 +73,18 @@ async def set_balance(asked: Asked) -> AuthorityState:
             if authority.id == number:
                 service.state.ledger.set_balance(number, asked.body.balance)
                 return _authority(service, authority, organization)
-    raise RefusalError(404, "there is no such authority")
+    raise missing("authority", asked.word("id"))
 
 
 async def require(asked: Asked) -> list[ParameterState]:
-    """Make a parameter mandatory; one that the profile lacks is added."""
-    ledger, number = asked.service.state.ledger, asked.number
+    """Make a parameter mandatory; one that the profile lacks is added, unless it is another in nothing but case."""
+    ledger, number, name = asked.service.state.ledger, asked.number, asked.body.parameter
     if all(each.id != number for each in asked.service.world.profiles):
-        raise RefusalError(404, "there is no such profile")
-    ledger.require_parameter(number, asked.body.parameter)
+        raise missing("profile", asked.word("id"))
+    names = [each.name for each in ledger.profile(number).parameters]
+    if name not in names and name.casefold() in map(str.casefold, names):
+        raise RefusalError(422, f"parameter: there is no {name!r}{meant(name, names)}")
+    ledger.require_parameter(number, name)
     return [_parameter(each) for each in ledger.profile(number).parameters]
 
 
@@ -92,9 +95,10 @@ async def users(asked: Asked) -> list[UserState]:
 
 async def unlock(asked: Asked) -> UserState:
     """Let a user log in again."""
-    member = asked.service.users.by_name.get(asked.word("username"))
+    known, name = asked.service.users.by_name, asked.word("username")
+    member = known.get(name)
     if member is None:
-        raise RefusalError(404, "there is no such user")
+        raise missing("user", name, known)
     asked.service.state.ledger.unlock(member.user.username)
     return _user(asked.service, member)
 

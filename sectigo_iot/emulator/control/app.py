@@ -24,6 +24,7 @@ from sectigo_iot.emulator.service import Service
 logger = logging.getLogger("sectigo_iot.emulator")
 
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_OF_THE_SERVICE = ("/api/", "/auth/")
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -66,20 +67,27 @@ class Resource:
             return _refused(RefusalError(500, "internal error"))
 
     async def _handle(self, request: Request) -> Response:
-        call = self._call(request.method)
+        call = self._call(request)
         query = read_query(request, call.query)
         body = None if call.method == "GET" else await read_document(request, call.body)
         self.service.state.settle()
         answer = await call.handler(Asked(self.service, request, self.start, query, body))
         return answer if isinstance(answer, Response) else _json(answer)
 
-    def _call(self, method: str) -> Call:
+    def _call(self, request: Request) -> Call:
+        method = request.method
         if not self.methods:
-            raise RefusalError(404, "there is nothing at this path")
+            raise RefusalError(404, _nowhere(request.scope["path"], self.service.url))
         if method not in self.methods:
             allowed = ", ".join(sorted(self.methods))
             raise RefusalError(405, f"the method must be {allowed}", {"Allow": allowed})
         return self.methods[method]
+
+
+def _nowhere(path: str, service_url: str) -> str:
+    if path.startswith(_OF_THE_SERVICE):
+        return f"this is the control port; the service is at {service_url}"
+    return "there is nothing at this path"
 
 
 def _check_origin(request: Request) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,8 +24,9 @@ BODY_LIMIT = 1024 * 1024
 """The most bytes that a request may carry."""
 
 _ID = re.compile(r"[0-9]{1,18}")
+_MISSING = "the field is missing"
 _SPOTS = (
-    (re.compile(r"Object missing required field `(.*)`"), "the field is missing"),
+    (re.compile(r"Object missing required field `(.*)`"), _MISSING),
     (re.compile(r"Object contains unknown field `(.*)`"), "there is no such field"),
 )
 
@@ -73,6 +75,19 @@ Handler = Callable[[Asked], Awaitable[Any]]
 """Returns what is sent as JSON, or a response; raises RefusalError."""
 
 
+def missing(kind: str, word: str, known: Iterable[str] = ()) -> RefusalError:
+    """Return the refusal (404) of what there is not: which one, and which of those known may be meant."""
+    shown = word if _ID.fullmatch(word) else repr(word)
+    return RefusalError(404, f"there is no {kind} {shown}{meant(word, known)}")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return which of the names known may be meant by a word, as the end of a refusal; nothing where none is near."""
+    by_case = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_case, 1)
+    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
+
+
 def iso(seconds: float) -> str:
     """Return a time, in seconds since the epoch, by ISO 8601: UTC, milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -85,7 +100,7 @@ def iso_or_none(seconds: float | None) -> str | None:
 
 def read_query(request: Request, wanted: Any) -> Any:
     """Return the query as `wanted` has it. Refuses (422) what it does not have, and what is of another kind."""
-    return _shaped(lambda: msgspec.convert(dict(request.query_params), wanted, strict=False))
+    return _shaped(lambda: msgspec.convert(dict(request.query_params), wanted, strict=False), wanted)
 
 
 async def read_document(request: Request, wanted: Any) -> Any:
@@ -99,7 +114,7 @@ async def read_document(request: Request, wanted: Any) -> Any:
         return body
     if body:
         _check_media_type(request)
-    return _shaped(lambda: msgspec.json.decode(body or b"{}", type=wanted))
+    return _shaped(lambda: msgspec.json.decode(body or b"{}", type=wanted), wanted)
 
 
 def _check_media_type(request: Request) -> None:
@@ -108,22 +123,23 @@ def _check_media_type(request: Request) -> None:
         raise RefusalError(415, "the body must be application/json")
 
 
-def _shaped(read: Callable[[], Any]) -> Any:
+def _shaped(read: Callable[[], Any], wanted: Any) -> Any:
     try:
         return read()
     except msgspec.ValidationError as fault:
-        raise RefusalError(422, _readable(str(fault))) from None
+        raise RefusalError(422, _readable(str(fault), wanted)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RefusalError(400, "the body is not valid JSON") from None
 
 
-def _readable(fault: str) -> str:
+def _readable(fault: str, wanted: Any) -> str:
     """Return a mistake that msgspec found, the field's name first."""
     words, _, spot = fault.partition(" - at `$")
     spot = spot.rstrip("`").lstrip(".")
     for pattern, meaning in _SPOTS:
         found = pattern.fullmatch(words)
         if found:
-            spot, words = ".".join(filter(None, (spot, found[1]))), meaning
+            hint = "" if spot or meaning is _MISSING else meant(found[1], wanted.__struct_encode_fields__)
+            spot, words = ".".join(filter(None, (spot, found[1]))), meaning + hint
     words = words.replace("`", "").replace("Expected", "expected", 1)
     return " ".join(f"{spot or 'the request'}: {words}".splitlines())

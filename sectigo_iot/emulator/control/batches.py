@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from sectigo_iot.emulator.config.lives import Step
 from sectigo_iot.emulator.control.accounts import organization_name
-from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none
+from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none, missing
 from sectigo_iot.emulator.control.revoking import revoke_one
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.memory.entities import Batch
@@ -141,7 +141,7 @@ def _check_made(batch: Batch) -> None:
 def _found(asked: Asked) -> Batch:
     batch = asked.service.state.batch(asked.number)
     if batch is None:
-        raise RefusalError(404, "there is no such batch")
+        raise missing("batch", asked.word("id"))
     return batch
 
 

@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from sectigo_iot.emulator.ca.authority import pem
 from sectigo_iot.emulator.control.accounts import organization_name
-from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none
+from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none, missing
 from sectigo_iot.emulator.control.revoking import revoke_one
-from sectigo_iot.emulator.exchange.replies import RefusalError, binary_reply
+from sectigo_iot.emulator.exchange.replies import binary_reply
 from sectigo_iot.emulator.memory.entities import Certificate
 from sectigo_iot.emulator.service import Service
 from sectigo_iot.reasons import CRLReason
@@ -109,7 +109,7 @@ def _found(asked: Asked) -> Certificate:
     text = asked.word("serial")
     found = asked.service.state.registry.certificate(int(text, 16)) if _SERIAL.fullmatch(text) else None
     if found is None:
-        raise RefusalError(404, "there is no certificate with this serial number")
+        raise missing("certificate with the serial number", text)
     return found
 
 

@@ -30,10 +30,10 @@ class Control:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = (url or "").rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme != "http" or not parts.hostname or parts.path:
-            raise ValueError(f"{url!r} is no URL such as http://127.0.0.1:8832")
+            raise ValueError(f"{url!r} is no URL such as http://127.0.0.1:8832, where a control port is")
         self._address = parts.hostname, parts.port or 80
 
     def __repr__(self) -> str:
@@ -47,9 +47,10 @@ class Control:
         """Return the emulator's time in seconds since the epoch. API: GET /clock"""
         return float(self._object("GET", "/clock")["seconds"])
 
-    def advance(self, seconds: float = 0.0, *, days: float = 0.0) -> Document:
+    def advance(self, seconds: float | None = None, *, days: float | None = None) -> Document:
         """Move the clock ahead; whatever is due by then is there on return. API: POST /clock/advance"""
-        return self._object("POST", "/clock/advance", {"seconds": seconds, "days": days})
+        given = {name: value for name, value in (("seconds", seconds), ("days", days)) if value is not None}
+        return self._object("POST", "/clock/advance", given)
 
     def authorities(self) -> list[Document]:
         """Return every authority with its balance. API: GET /authorities"""
@@ -226,14 +227,17 @@ class Control:
         return self._list("/journal/late-polls")
 
     def _object(self, method: str, path: str, body: object = None) -> Document:
+        __tracebackhide__ = True
         document: Document = self._ask(method, path, body)
         return document
 
     def _list(self, path: str, **query: object) -> list[Document]:
+        __tracebackhide__ = True
         documents: list[Document] = self._ask("GET", path + _query(**query))
         return documents
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
+        __tracebackhide__ = True
         # It costs 20 ms, which whoever only imports the emulator need not pay.
         import http.client
 
@@ -251,13 +255,20 @@ class Control:
 
 
 def _document(status: int, text: bytes) -> Any:
+    __tracebackhide__ = True
     try:
         document = json.loads(text)
     except ValueError:
         raise ControlError(status, "the answer is no JSON") from None
     if status >= 300:
-        raise ControlError(status, document["error"] if isinstance(document, dict) and "error" in document else "")
+        raise ControlError(status, _reason(document))
     return document
+
+
+def _reason(document: object) -> str:
+    """Return why a call was refused: in the one field of the control port, or in those of the service's port."""
+    fields = document if isinstance(document, dict) else {}
+    return str(fields.get("error") or fields.get("message") or "it was refused without a word")
 
 
 def _rule(fault: str, calls: Iterable[str], details: Mapping[str, Any]) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from sectigo_iot.emulator.config.rule import Rule
-from sectigo_iot.emulator.control.asking import Asked
+from sectigo_iot.emulator.control.asking import Asked, missing
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults.acts import Fault
 from sectigo_iot.emulator.faults.checking import check_rule
@@ -60,7 +60,7 @@ async def remove(asked: Asked) -> Faults:
     try:
         asked.service.plan.remove(asked.number_at("index"))
     except IndexError:
-        raise RefusalError(404, "there is no such rule") from None
+        raise missing("rule", asked.word("index")) from None
     return await faults(asked)
 
 

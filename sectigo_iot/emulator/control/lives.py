@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sectigo_iot.emulator.config.lives import KNOWN, Life, Step
-from sectigo_iot.emulator.control.asking import Asked
+from sectigo_iot.emulator.control.asking import Asked, meant
 from sectigo_iot.emulator.exchange.replies import RefusalError
 
 
@@ -53,10 +53,12 @@ async def clear(asked: Asked) -> Lives:
 
 
 def _fault(life: NextLife) -> str | None:
-    if bool(life.like) == bool(life.steps):
+    if life.like and life.steps:
+        return "like: not together with steps, which are a life already"
+    if not life.like and not life.steps:
         return "like: either the name of a life or steps are wanted"
     if life.like and life.like not in KNOWN:
-        return f"like: known are {', '.join(KNOWN)}"
+        return f"like: {life.like!r} is none of {', '.join(KNOWN)}{meant(life.like, KNOWN)}"
     if any(later.after < earlier.after for earlier, later in pairwise(life.steps)):
         return "steps: none may come earlier than the one before it"
     if any(each.after < 0 for each in life.steps):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sectigo_iot.emulator.control.asking import Asked
+from sectigo_iot.emulator.control.asking import Asked, missing
 from sectigo_iot.emulator.control.clock import Status, status
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults import plan as faults
@@ -118,9 +118,10 @@ async def forget(asked: Asked) -> Snapshots:
 
 
 def _found(asked: Asked) -> Moment:
-    found = asked.service.snapshots.get(asked.word("name"))
+    kept, name = asked.service.snapshots, asked.word("name")
+    found = kept.get(name)
     if found is None:
-        raise RefusalError(404, "there is no such snapshot")
+        raise missing("snapshot", name, kept)
     return found
 
 
