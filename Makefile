@@ -5,6 +5,9 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
 
+# One more than there are processors: some tests wait for processes and for time to pass.
+WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 3) < 4 ? $$(nproc 2>/dev/null || echo 3) + 1 : 4 )))
+
 # What these targets leave behind stays in .venv: the checkout is as clean as before.
 CACHE := $(CURDIR)/$(VENV)/cache
 export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
@@ -47,7 +50,7 @@ types: $(READY) ## mypy --strict over library, command and tests
 	@$(VENV)/bin/mypy --no-error-summary
 
 unit: $(READY) ## pytest
-	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile -o "cache_dir=$(CACHE)/pytest"
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile -o "cache_dir=$(CACHE)/pytest"
 
 $(DOCS_READY): $(READY)
 	@echo "adding Sphinx to $(VENV) (once) ..." >&2
@@ -73,7 +76,7 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 	@$(PY) benchmarks/emulator.py
 
 soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
-	@SOAK=10 $(PY) -m pytest -q -n auto --maxprocesses 4 -o "cache_dir=$(CACHE)/pytest" \
+	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" \
 	  -k "sequences or kill or mutation or mapping or secret or whatever" \
 	  tests/emulator/test_model.py tests/emulator/test_state_folder.py tests/emulator/test_config_file.py \
 	  tests/emulator/test_journal.py tests/emulator/test_openapi.py

@@ -533,7 +533,7 @@ def test_two_hundred_sequences() -> None:
         Sequence,
         settings=settings(
             max_examples=200 * SCALE,
-            stateful_step_count=18,
+            stateful_step_count=14,
             derandomize=True,
             deadline=None,
             database=None,
