@@ -197,7 +197,7 @@ class Killed:
 
     def check(self) -> None:
         """Everything that was accepted is there, and nothing by halves."""
-        batches = {each["id"]: each for each in self.control.batches(limit=1000)}
+        batches = {each["id"]: each for each in self.control.batches(limit=100_000)}
         assert {number: batches[number]["name"] for number in self.accepted} == self.accepted
         (left,) = (each["balance"] for each in self.control.authorities() if each["id"] == 423)
         with requests.Session() as session:
@@ -209,19 +209,19 @@ class Killed:
         assert self.revoked <= revoked_by(crl)
         assert self.chain in (b"", chain)
         self.chain = chain
-        until(lambda: all(each["status"] in DONE for each in self.control.batches(limit=1000)))
+        until(lambda: all(each["status"] in DONE for each in self.control.batches(limit=100_000)))
 
     def check_certificates(self) -> None:
         """Each batch has one certificate, signed by the CA of the first start, and whole in its archive."""
         issuing = x509.load_pem_x509_certificates(self.chain)[0]
-        issued = self.control.certificates(limit=1000)
-        assert len(issued) == len(self.control.batches(limit=1000))
+        issued = self.control.certificates(limit=100_000)
+        assert len(issued) == len(self.control.batches(limit=100_000))
         for each in issued:
             text = self.control.certificate(each["serial"])["pem"]
             x509.load_pem_x509_certificate(text.encode()).verify_directly_issued_by(issuing)
 
 
-BALANCE = 5000
+BALANCE = 50_000
 DONE = ("READY_FOR_DOWNLOAD", "REVOKED")
 
 
