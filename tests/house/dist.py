@@ -57,6 +57,10 @@ def say(text: str) -> None:
     print(f"dist: {text} ({time.monotonic() - BEGAN:.0f} s)", flush=True)
 
 
+WORKERS = str(min(4, (os.cpu_count() or 2) + 1))
+"""As in the Makefile."""
+
+
 def fail(why: str) -> NoReturn:
     """End, and say why."""
     sys.exit(f"dist: failed: {why}")
@@ -130,7 +134,8 @@ def check_wheel(wheel: Path) -> None:
     info = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
     expected = {f"{name}.dist-info/{file}" for file in info} | {f"{name}.data/data/{PAGE}"}
     for package in (ROOT / "sectigo_iot", ROOT / "cli" / "sectigo_cli"):
-        files = [*package.rglob("*.py"), package / "py.typed"]
+        # Modules, and what they read: worlds, scenarios, the page.
+        files = [each for ending in ("*.py", "*.toml", "*.html", "py.typed") for each in package.rglob(ending)]
         expected |= {file.relative_to(package.parent).as_posix() for file in files}
     check_same("wheel", names, expected)
     check(texts[f"{name}.dist-info/top_level.txt"].split() == ["sectigo_cli", "sectigo_iot"], "top level")
@@ -215,7 +220,7 @@ def demo(environment: Path, folder: Path) -> None:
 
 def tests(environment: Path, tree: Path) -> int:
     """Run the tests of the tree against what is installed; what they say comes last."""
-    words = ["-q", "-o", "pythonpath=", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    words = ["-q", "-o", "pythonpath=", "-n", WORKERS, "--dist", "loadfile"]
     environ = {**os.environ, "PYTHONPYCACHEPREFIX": "", "MYPY_CACHE_DIR": str(tree.parent / "mypy")}
     return subprocess.run([environment / "bin" / "pytest", *words], cwd=tree, env=environ, check=False).returncode
 
