@@ -100,11 +100,11 @@ class Call:
 
     async def _struck(self, visit: Visit, rule: Rule) -> Response | None:
         """Let a fault strike. What an order is for is noted before, because it may never be handled."""
-        if self.name in order_routes.HANDLERS:
-            with contextlib.suppress(RefusalError):
-                await read_body(visit.request)
-            order_routes.name_asked_for(visit)
         try:
+            if self.name in order_routes.HANDLERS:
+                with contextlib.suppress(RefusalError):
+                    await read_body(visit.request)
+                order_routes.name_asked_for(visit)
             return await strike(rule, visit, lambda: self._answer(visit), self.service.plan.draws(self.name))
         except asyncio.CancelledError:
             return error_reply(RefusalError(503, ENDING), self.service.now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sectigo_iot.emulator.app import create_app
 from sectigo_iot.emulator.ca.authority import pem
@@ -27,7 +27,7 @@ class Assembly:
     service: Service
     thread: ServerThread
     control_url: str | None
-    client_identity: tuple[bytes, bytes] | None
+    client_identity: tuple[bytes, bytes] | None = field(repr=False)
 
 
 def assemble(settings: EmulatorSettings, ended: Callable[[], None]) -> Assembly:

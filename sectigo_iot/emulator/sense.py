@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -78,8 +80,8 @@ def check(settings: EmulatorSettings) -> None:
     if settings.scopes is not None:
         _check_scopes(settings.scopes)
     _check_faults(settings.faults)
-    for authority, balance in (settings.balances or {}).items():
-        _between(f"balances: {authority}:", balance, 0, None)
+    _check_texts(settings)
+    _check_balances(settings.balances)
 
 
 def as_setting(value: Any) -> Any:
@@ -121,6 +123,26 @@ def _check_scopes(scopes: object) -> None:
         raise ValueError(f"scopes {scopes!r} is not a tuple of texts")
     if REFRESH_SCOPE in scopes:
         raise ValueError(f"scopes may not hold {REFRESH_SCOPE}: an access token with it is none")
+
+
+def _check_texts(settings: EmulatorSettings) -> None:
+    for name in ("username", "password", "issuer", "subject"):
+        if not isinstance(getattr(settings, name), str | None):
+            raise ValueError(f"{name} must be a text")
+    for name in ("ca_path", "state_path"):
+        if not isinstance(getattr(settings, name), str | os.PathLike | None):
+            raise ValueError(f"{name} {getattr(settings, name)!r} is no path")
+
+
+def _check_balances(balances: object) -> None:
+    if balances is None:
+        return
+    if not isinstance(balances, Mapping):
+        raise ValueError(f"balances {balances!r} is no table of licences by authority id")
+    for authority, balance in balances.items():
+        if not _is_integer(authority):
+            raise ValueError(f"balances: {authority!r} is no authority id")
+        _between(f"balances: {authority}:", balance, 0, None)
 
 
 def _check_faults(faults: object) -> None:

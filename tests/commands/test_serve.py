@@ -115,6 +115,21 @@ def test_without_a_control_port() -> None:
     assert lines[-1] == "export SECTIGO_ENVIRONMENT=testing\n"
 
 
+def test_a_password_of_a_configuration_is_not_shown(here: Path) -> None:
+    user = '{id = 1, username = "jane", password = "MyOwnChosenPw"}'
+    Path("own.toml").write_text(
+        'profiles = [{id = 1, name = "p", parameters = [{name = "commonName"}]}]\n'
+        f'organizations = [{{id = 1, name = "o", authorities = [{{id = 1, profile = 1}}], users = [{user}]}}]\n'
+    )
+    with serving("--config", "own.toml", env={}) as (process, told):
+        process.terminate()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "the password of jane stands in the configuration: export SECTIGO_PASSWORD yourself\n" in said
+    assert "SECTIGO_PASSWORD" not in told
+    assert "MyOwnChosenPw" not in said + str(told)
+
+
 def test_what_goes_wrong_is_said_with_where() -> None:
     faults = ("--fault", "lost-reply,call=createSingleCertBatch,nth=2", "--fault", "unavailable,percent=10")
     with serving(*faults, "--legacy-pkcs12", env={}) as (process, _):

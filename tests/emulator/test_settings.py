@@ -151,6 +151,12 @@ def test_variables_that_make_no_sense(variable: str, value: str) -> None:
         {"scopes": "ROLE_USER"},
         {"scopes": ["ROLE_USER"]},
         {"scopes": (1,)},
+        {"balances": 5},
+        {"balances": {"abc": 1, 7: 1}},
+        {"issuer": 5},
+        {"subject": 5},
+        {"ca_path": 5},
+        {"state_path": 5},
         {"scopes": ("ROLE_USER", "ROLE_REFRESH_TOKEN")},
     ],
 )
@@ -216,3 +222,8 @@ def test_the_account_of_a_configuration_cannot_be_another() -> None:
 def test_what_is_not_for_files() -> None:
     with pytest.raises(ValueError, match=r"behaviour\.tls"):
         Emulator(config={"behaviour": {"tls": True}})
+
+
+def test_a_private_key_is_in_no_repr() -> None:
+    with Emulator(tls=True) as emulator:
+        assert "PRIVATE KEY" not in repr(emulator) + repr(emulator._running)

@@ -92,6 +92,24 @@ def test_a_request_that_does_not_end_is_answered(
     assert not [each for each in caplog.records if each.exc_info]
 
 
+def test_a_fault_that_waits_for_a_body_is_ended_in_the_four_fields(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_GRACE", 0.2)
+    emulator = Emulator(faults=("hang,call=createSingleCertBatch",))
+    emulator.start()
+    host, port = emulator.url.removeprefix("http://").split(":")
+    head = b"PUT /api/v1/batches/createSingleCertBatch HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head)
+        time.sleep(0.1)
+        emulator.stop()
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert reply.startswith(b"HTTP/1.1 503")
+    assert json.loads(reply.partition(b"\r\n\r\n")[2])["status"] == 503
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     settings = EmulatorSettings()
     call = Call(create_service(settings, "http://127.0.0.1:1"), "", None, _answer, False)

@@ -15,6 +15,7 @@ from sectigo_cli.output import print_line
 if TYPE_CHECKING:
     from sectigo_iot.emulator import Emulator, EmulatorSettings
 
+DEFAULT_PASSWORD = "supersecretsquirrel"  # noqa: S105 - public: the fallback of the testing environment
 PASSWORD_VARIABLE = '"$SIAS_AUTH_PASSWORD"'  # noqa: S105 - shell text
 _SHOWN = ("config", "scenarios", "faults")
 _PORTS = 65535
@@ -228,6 +229,15 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _password(context: Context, emulator: Emulator) -> str | None:
+    """Return the password for a shell: as it is if it is the public one; None where it stands in a file alone."""
+    if context.environ.get("SIAS_AUTH_PASSWORD"):
+        return PASSWORD_VARIABLE
+    if emulator.password == DEFAULT_PASSWORD:
+        return shlex.quote(emulator.password)
+    return None
+
+
 def _announce(context: Context, emulator: Emulator, folder: str | None) -> None:
     """Print what points a shell at the emulator; a password that somebody chose is named, not shown."""
     context.note(f"an emulator with a TEST CA listens on {emulator.url}; end it with Ctrl-C")
@@ -240,7 +250,10 @@ def _announce(context: Context, emulator: Emulator, folder: str | None) -> None:
         emulator.write_client_files(folder)
         context.note(f"log-ins go to {emulator.tls_url}; {folder} holds client.pem, client-key.pem and ca.pem for it")
     for name, value in emulator.environ.items():
-        chosen = name == "SECTIGO_PASSWORD" and context.environ.get("SIAS_AUTH_PASSWORD")
-        print_line(context, f"export {name}={PASSWORD_VARIABLE if chosen else shlex.quote(value)}")
+        shown = _password(context, emulator) if name == "SECTIGO_PASSWORD" else shlex.quote(value)
+        if shown is None:
+            context.note(f"the password of {emulator.username} stands in the configuration: export {name} yourself")
+        else:
+            print_line(context, f"export {name}={shown}")
     if emulator.control_url is not None:
         print_line(context, f"export SIAS_CONTROL_URL={emulator.control_url}")

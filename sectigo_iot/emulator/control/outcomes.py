@@ -142,8 +142,8 @@ def _living(batch: Batch) -> Living:
 def _fetched(service: Service, batch: Batch) -> Fetched:
     return Fetched(
         batch=batch.id,
-        name=batch.name,
-        common_names=list(batch.common_names),
+        name=service.journal.as_noted(batch.name, service),
+        common_names=[service.journal.as_noted(each, service) for each in batch.common_names],
         status=batch.status,
         ready=iso_or_none(batch.ready),
         revoked=batch.revoked,

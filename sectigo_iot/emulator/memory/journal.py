@@ -33,6 +33,8 @@ _REFUSAL_LIMIT = 512
 _LOOKED_AT = 4096
 """The most characters of a name in which a password is looked for, before it is cut."""
 _ORDERS_KEPT = 20_000
+_DOWNLOADS_KEPT = 1_000
+"""Of each batch."""
 ORDERS = ("createSingleCertBatch", "upload")
 POLLS = ("batchDetail", "batchStatus", "batchProcessingInfo")
 
@@ -209,7 +211,9 @@ class Journal:
             status = entry.handled if entry.status is None else entry.status
             self.logins[visit.login or "" if known else "", status] += 1
         elif entry.call == "download" and entry.batch_id is not None and entry.handled == 200:
-            self.downloads.setdefault(entry.batch_id, []).append(entry.time)
+            times = self.downloads.setdefault(entry.batch_id, [])
+            if len(times) < _DOWNLOADS_KEPT:
+                times.append(entry.time)
 
     def _count_poll(self, batch_id: int, minute: int) -> None:
         self.polls[batch_id, minute] += 1

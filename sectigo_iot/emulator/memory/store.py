@@ -125,6 +125,9 @@ class Store:
         self._connection.execute("PRAGMA journal_mode = WAL")
         # What is written outlives a kill of this process; only a loss of power could take the last changes away.
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        # What is gone, passwords above all, is gone from the file too, and from the log of an earlier run.
+        self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if new:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
