@@ -28,7 +28,7 @@ from sectigo_iot.emulator.setup import Setup, rules_of, world_for
 
 if TYPE_CHECKING:
     from sectigo_iot.emulator.control.snapshots import Moment
-    from sectigo_iot.emulator.net.door import Door
+    from sectigo_iot.emulator.net.door import Doors
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Service:
     started: float
     seed: int
     tls_url: str | None = None
-    door: Door | None = None
+    door: Doors | None = None
     """What lets nobody in for a while; None until there is a listener."""
     snapshots: dict[str, Moment] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from sectigo_iot.emulator.net.door import Door
+from sectigo_iot.emulator.net.door import Doors
 from sectigo_iot.emulator.net.running import Listening, ServerThread
 from sectigo_iot.emulator.net.wire import Wire
 
@@ -23,7 +23,7 @@ class App:
     def __init__(self, strike: Strike | None = None) -> None:
         self.strike = strike
         self.over: list[str] = []
-        self.door: Door | None = None
+        self.door: Doors | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

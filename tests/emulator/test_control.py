@@ -368,6 +368,60 @@ def test_what_cannot_be_issued_cannot_be_pushed_to_ready(fresh: tuple[Control, A
         control.push(number, "PROCESSING", info=(-1, 0, 0))
 
 
+def test_what_is_removed_is_not_to_be_had_again(fresh: tuple[Control, Api]) -> None:
+    control, api = fresh
+    number = order(api)
+    control.push(number, "REMOVED_AFTER_EXPIRATION")
+    for step in ({"status": "READY_FOR_DOWNLOAD"}, {"status": "PROCESSING", "text": "Ready for download"}):
+        with refusing(409, "its files were removed"):
+            control.push(number, **step)
+    assert control.batch(number)["status"] == "REMOVED_AFTER_EXPIRATION"
+    assert control.push(number, "PROCESSING")["status"] == "PROCESSING"
+    with refusing(409, "its files were removed"):
+        control.push(number, "COLLECTED")
+
+
+def test_what_is_removed_before_it_is_made_can_be_made(fresh: tuple[Control, Api]) -> None:
+    control, api = fresh
+    control.next_life("rejected")
+    number = order(api)
+    control.push(number, "REMOVED_AFTER_EXPIRATION")
+    control.push(number, "READY_FOR_DOWNLOAD")
+    assert len(api.files(number)) == 1
+
+
+def test_what_is_revoked_stays_revoked(fresh: tuple[Control, Api]) -> None:
+    control, api = fresh
+    number = order(api)
+    control.push(number, "REVOKED")
+    for status in ("PROCESSING", "READY_FOR_DOWNLOAD", "REJECTED"):
+        with refusing(409, "its certificates are revoked"):
+            control.push(number, status)
+    assert [each["status"] for each in control.batch(number)["past"]][-1] == "REVOKED"
+    assert control.push(number, "REVOKED")["status"] == "REVOKED"
+
+
+def test_what_was_refunded_is_paid_for_again(fresh: tuple[Control, Api]) -> None:
+    control, api = fresh
+    control.set_balance(423, 1)
+    control.next_life("stuck")
+    number = order(api)
+    control.reject(number)
+    assert api.get("/api/v1/authorities/423/balanceavailable").json() == 1
+    before = api.get("/api/v1/devices").json()
+    control.set_balance(423, 0)
+    with refusing(409, "balance of authority 423"):
+        control.push(number, "READY_FOR_DOWNLOAD")
+    assert (control.batch(number)["status"], control.certificates()) == ("REJECTED", [])
+    assert api.get("/api/v1/devices").json() == before
+    control.set_balance(423, 1)
+    control.push(number, "READY_FOR_DOWNLOAD")
+    after = {"ordered": before["ordered"] + 1, "issued": before["issued"] + 1}
+    assert api.get("/api/v1/devices").json() == after
+    control.push(number, "REJECTED")
+    assert api.get("/api/v1/authorities/423/balanceavailable").json() == 0
+
+
 def test_a_batch_is_rejected(fresh: tuple[Control, Api]) -> None:
     control, api = fresh
     control.next_life("stuck")

@@ -24,12 +24,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import Response
 
+from sectigo_iot.emulator import Emulator
 from sectigo_iot.emulator.ca.bundles import make_pkcs12, make_zip
 from sectigo_iot.emulator.exchange.jwts import BadTokenError, TokenMint
 from sectigo_iot.emulator.exchange.replies import binary_reply, json_reply, text_reply
 from sectigo_iot.emulator.faults.bombs import EXPANDED, overlapping_bomb, plain_bomb
 from sectigo_iot.errors import BundleError, SectigoError
 from sectigo_iot.pki import check_zip, open_pkcs12, read_entries
+from tests.emulator.api import Api
+from tests.emulator.csrs import make_csr
 from tests.emulator.stage import Stage, staged
 
 PASSWORD = "secrtpasswrd"
@@ -420,6 +423,24 @@ def test_an_upload_names_a_profile() -> None:
         assert stage.ledger.balance(7) == 100
         stage.call("POST", body=f"{text}--b--\r\n".encode(), **headers)
         assert stage.ledger.balance(7) == 0
+
+
+def test_the_balance_that_goes_is_that_of_the_order() -> None:
+    authorities = [
+        {"id": 1, "profile": 423, "balance": 5, "enabled": False},
+        {"id": 2, "profile": 423, "balance": 5},
+        {"id": 3, "profile": 423, "balance": 5},
+    ]
+    users = [{"id": 1, "username": "tester", "password": "supersecretsquirrel", "authorities": [1, 3]}]
+    world = {"organizations": [{"id": 1, "name": "Example", "authorities": authorities, "users": users}]}
+    with Emulator(config=world, faults=("balance-gone",)) as emulator:
+        api = Api(emulator)
+        assert "not enabled" in api.order(authority=1).json()["message"]
+        assert {each["balance"] for each in emulator.control.authorities()} == {5}
+        told = api.upload(make_csr("example.com", "example.com")).json()["message"]
+        assert "balance of authority 3" in told
+        api.session.close()
+        assert {each["id"]: each["balance"] for each in emulator.control.authorities()} == {1: 5, 2: 5, 3: 0}
 
 
 def test_redirects() -> None:

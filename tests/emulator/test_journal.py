@@ -99,6 +99,51 @@ def test_a_long_name_is_found_by_the_whole_of_it(scene: tuple[Control, Api]) -> 
     assert control.orders(batch_name="b" * 255)["count"] == 0
 
 
+def test_a_refused_upload_has_its_names(scene: tuple[Control, Api]) -> None:
+    control, api = scene
+    control.set_balance(423, 0)
+    assert api.upload(make_csr("a.example.com", "a.example.com"), name="short.csr").status_code == 400
+    assert api.upload(make_csr("a.example.com", "a.example.com"), profile=1, name="forbidden.csr").status_code == 403
+    assert api.upload(b"x", name="empty.csr").status_code == 400
+    found = [(each["batchName"], each["commonName"]) for each in control.orders()["orders"]]
+    assert sorted(found) == [("empty.csr", ""), ("forbidden.csr", ""), ("short.csr", "a.example.com")]
+
+
+def test_refused_uploads_of_different_files_are_not_the_same_again(scene: tuple[Control, Api]) -> None:
+    control, api = scene
+    for index in range(4):
+        api.upload(b"x", name=f"{index}.csr")
+    assert control.repeated(times=1) == []
+    api.upload(b"x", name="3.csr")
+    assert [len(each["numbers"]) for each in control.repeated(times=1)] == [2]
+
+
+def test_an_upload_with_a_name_twice_is_told_by_it() -> None:
+    with Emulator(duplicates="refuse") as emulator:
+        api = Api(emulator)
+        assert (
+            api.upload(
+                make_csr("a.example.com", "a.example.com") + make_csr("A.example.com", "A.example.com")
+            ).status_code
+            == 400
+        )
+        api.session.close()
+        (told,) = emulator.control.orders(common_name="a.example.com")["orders"]
+        assert told["batchName"] == "requests.csr"
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "multipart/form-data", "application/json", "multipart/form-data; boundary=x"]
+)
+def test_an_upload_that_a_fault_struck_has_its_name(scene: tuple[Control, Api], content_type: str | None) -> None:
+    control, api = scene
+    control.queue_fault("unavailable", calls=["upload"])
+    header = {} if content_type is None else {"Content-Type": content_type}
+    assert api.upload(b"x", name="struck.csr", headers=header).status_code == 503
+    (told,) = control.orders()["orders"]
+    assert told["batchName"] == ("struck.csr" if content_type is None else "")
+
+
 # Which calls may be asked for
 
 
@@ -422,3 +467,14 @@ def test_a_name_that_is_no_secret_is_told(scene: tuple[Control, Api]) -> None:
     control, api = scene
     api.order(name="Zq7-marked-name")
     assert everything(control).count("Zq7-marked-name") > 3
+
+
+def test_a_password_that_is_the_batchs_name_too_is_shown_nowhere() -> None:
+    secret = "correct-horse-battery"
+    with Emulator() as emulator:
+        api = Api(emulator)
+        assert api.order(PARAMETERS | {"pkcs12Password": secret}, name=secret).status_code == 201
+        api.session.close()
+        control = emulator.control
+        told = [control.batches(), control.batch(10000), control.unfetched(), control.orders(), control.journal()]
+    assert secret not in str(told)

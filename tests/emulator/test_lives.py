@@ -196,6 +196,37 @@ def test_what_is_removed_or_revoked_cannot_be_downloaded() -> None:
             assert player.api.find(commonName="example.com").json()["items"][0]["status"] == status
 
 
+def test_a_refused_order_leaves_the_life_to_the_next() -> None:
+    with playing({"like": "failed", "times": 1}) as player:
+        player.control.next_life("rejected")
+        player.control.set_balance(423, 0)
+        for _ in range(2):
+            refused(player.api.order(), 400, "balance")
+        assert len(player.control.lives()["queued"]) == 1
+        player.control.set_balance(423, 2)
+        player.api.order()
+        player.control.set_balance(423, 0)
+        refused(player.api.order(), 400, "balance")
+        player.control.set_balance(423, 1)
+        player.api.order()
+        player.later(10)
+        assert [player.look(number)[0] for number in (10000, 10001)] == ["REJECTED", "FAILED"]
+
+
+def test_a_batch_that_fails_on_its_way_to_ready_is_paid_for() -> None:
+    steps = [
+        {"status": "CREATED"},
+        {"status": "FAILED", "after": 5},
+        {"status": "READY_FOR_DOWNLOAD", "after": 10},
+    ]
+    with playing({"steps": steps}, balances={423: 1}) as player:
+        player.api.order()
+        for seconds, status in ((5, "FAILED"), (5, "READY_FOR_DOWNLOAD")):
+            player.later(seconds)
+            assert player.look()[0] == status
+            assert player.api.get("/api/v1/authorities/423/balanceavailable").json() == 0
+
+
 def test_a_life_that_revokes_revokes_the_certificate() -> None:
     with playing({"like": "revoked"}, delay=10) as player:
         player.api.order()

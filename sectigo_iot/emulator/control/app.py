@@ -19,6 +19,7 @@ from sectigo_iot.emulator.control.calls import Call
 from sectigo_iot.emulator.control.routes import CALLS
 from sectigo_iot.emulator.control.snapshots import Moment, start_of
 from sectigo_iot.emulator.exchange.replies import ENDING, RefusalError
+from sectigo_iot.emulator.memory.store import NotKeptError
 from sectigo_iot.emulator.service import Service
 
 logger = logging.getLogger("sectigo_iot.emulator")
@@ -62,6 +63,9 @@ class Resource:
             return _refused(refusal)
         except asyncio.CancelledError:
             return _refused(RefusalError(503, ENDING))
+        except NotKeptError as fault:
+            logger.error("a request to the control port could not be answered: %s", fault)
+            return _refused(RefusalError(500, "the emulator cannot write to its folder"))
         except Exception:
             logger.exception("a request to the control port could not be answered")
             return _refused(RefusalError(500, "internal error"))
@@ -70,7 +74,9 @@ class Resource:
         call = self._call(request)
         query = read_query(request, call.query)
         body = None if call.method == "GET" else await read_document(request, call.body)
-        self.service.state.settle()
+        # What cannot be written now waits, and what is there already can be read.
+        with contextlib.suppress(NotKeptError):
+            self.service.state.settle()
         answer = await call.handler(Asked(self.service, request, self.start, query, body))
         return answer if isinstance(answer, Response) else _json(answer)
 

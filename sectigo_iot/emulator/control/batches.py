@@ -13,7 +13,8 @@ from sectigo_iot.emulator.control.asking import Asked, Limit, iso, iso_or_none, 
 from sectigo_iot.emulator.control.revoking import revoke_one
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.memory.entities import Batch
-from sectigo_iot.emulator.memory.state import REJECTABLE, NotRejectableError
+from sectigo_iot.emulator.memory.ledger import NoBalanceError
+from sectigo_iot.emulator.memory.state import REJECTABLE, REMOVED, REVOKED, NotRejectableError
 from sectigo_iot.emulator.routes import documents
 from sectigo_iot.emulator.service import Service
 from sectigo_iot.reasons import CRLReason
@@ -87,14 +88,21 @@ async def batch(asked: Asked) -> BatchState:
 async def push(asked: Asked) -> BatchState:
     """Put a batch into a state, from which it does not go on by itself.
 
-    Where the certificates exist in that state, they are made first; refuses (409) where they cannot be made.
+    Where the certificates exist in that state, they are made first; refuses (409) where they cannot be made or paid
+    for, and a state that contradicts what has happened to them.
     """
     service, step = asked.service, asked.body
     _check(step)
+    _check_past(service, _found(asked), step)
     if step.issues and _found(asked).made is None:
         await service.issuer.make(_found(asked).id)
         _check_made(_found(asked))
-    return _state(service, service.state.push(_found(asked).id, step))
+        _check_past(service, _found(asked), step)
+    try:
+        return _state(service, service.state.push(_found(asked).id, step))
+    except NoBalanceError:
+        number = _found(asked).authority_id
+        raise RefusalError(409, f"the balance of authority {number} does not suffice to issue the batch") from None
 
 
 async def reject(asked: Asked) -> BatchState:
@@ -131,6 +139,15 @@ def _check(step: Step) -> None:
         raise RefusalError(422, "info: a count is 0 or more")
 
 
+def _check_past(service: Service, batch: Batch, step: Step) -> None:
+    """Refuse (409) a state that a batch cannot be in any more."""
+    if batch.revoked and step.status != REVOKED:
+        raise RefusalError(409, "the batch stays revoked: its certificates are revoked")
+    removed = batch.made is not None and service.state.archive(batch.id) is None
+    if removed and step.issues and step.status not in (REMOVED, REVOKED):
+        raise RefusalError(409, "the batch cannot be downloaded any more: its files were removed")
+
+
 def _check_made(batch: Batch) -> None:
     if batch.made is None:
         last = batch.life.steps[-1]
@@ -149,7 +166,7 @@ def _state(service: Service, batch: Batch) -> BatchState:
     return BatchState(
         id=batch.id,
         order_number=batch.order_number,
-        name=batch.name,
+        name=service.journal.as_noted(batch.name, service),
         status=batch.status,
         text=documents.status_text(batch),
         info=Counts(**documents.processing_document(batch)),
@@ -157,7 +174,7 @@ def _state(service: Service, batch: Batch) -> BatchState:
         profile=batch.profile_name,
         authority=batch.authority_id,
         size=batch.size,
-        common_names=list(batch.common_names),
+        common_names=[service.journal.as_noted(each, service) for each in batch.common_names],
         reason=batch.step.reason,
         created=iso(batch.created),
         ready=iso_or_none(batch.ready),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from sectigo_iot.emulator.config.file import shipped_world
 from sectigo_iot.emulator.config.world import Organization
 from sectigo_iot.emulator.control.asking import Asked, iso
 from sectigo_iot.emulator.exchange.replies import RefusalError
+from sectigo_iot.emulator.memory.store import NotKeptError
 from sectigo_iot.emulator.routes.pki import version
 from sectigo_iot.emulator.service import Service
 
@@ -91,13 +93,17 @@ async def advance(asked: Asked) -> ClockTime:
     service, length = asked.service, asked.body.length
     await service.issuer.idle()
     try:
-        service.clock.advance(length)
+        ahead = service.clock.further(length)
     except ValueError as fault:
         raise RefusalError(422, str(fault)) from None
     with service.records.change():
-        service.records.put("numbers", "ahead", service.clock.ahead)
-    service.state.settle()
-    await service.issuer.settled()
+        service.records.put("numbers", "ahead", ahead)
+    service.clock.ahead = ahead
+    # The clock is moved now: a refusal would have it moved again. What cannot be written waits.
+    with contextlib.suppress(NotKeptError):
+        service.state.settle()
+    with contextlib.suppress(NotKeptError):
+        await service.issuer.settled()
     return await clock(asked)
 
 

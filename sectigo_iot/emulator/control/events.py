@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sectigo_iot.emulator.control.asking import Asked, iso
+from sectigo_iot.emulator.memory.store import NotKeptError
 from sectigo_iot.emulator.net.wire import Wire
 from sectigo_iot.emulator.service import Service
 
@@ -70,7 +71,8 @@ async def _pieces(service: Service) -> AsyncIterator[bytes]:
     before: object = None
     quiet = 0
     while True:
-        service.state.settle()
+        with contextlib.suppress(NotKeptError):
+            service.state.settle()
         now = _standing(service)
         quiet += 1
         if now != before:

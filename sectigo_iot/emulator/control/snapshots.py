@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from sectigo_iot.emulator.control.asking import Asked, missing
 from sectigo_iot.emulator.control.clock import Status, status
+from sectigo_iot.emulator.exchange.jwts import Notes
 from sectigo_iot.emulator.exchange.replies import RefusalError
 from sectigo_iot.emulator.faults import plan as faults
 from sectigo_iot.emulator.memory import destiny
@@ -26,13 +27,14 @@ _COUNTED = ("orders", "logins", "polls")
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """An emulator at a moment: tables, clock, seed, faults, lives, and what the journal had counted."""
+    """An emulator at a moment: tables, clock, seed, faults, lives, sessions, and what the journal had counted."""
 
     tables: Tables
     ahead: float
     seed: int
     faults: faults.Counts
     lives: destiny.Counts
+    tokens: Notes
     counted: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -53,26 +55,12 @@ class Reset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def moment_of(service: Service) -> Moment:
     """Return how everything is now."""
-    return Moment(
-        tables=_without_secrets(service.state.snapshot()),
-        ahead=service.clock.ahead,
-        seed=service.plan.seed,
-        faults=service.plan.counts(),
-        lives=service.destiny.counts(),
-        counted=_counted(service.journal),
-    )
+    return _moment(service, service.state.snapshot(), service.clock.ahead)
 
 
 def start_of(service: Service) -> Moment:
     """Return how everything was before anything happened, whatever a folder has kept of an earlier time."""
-    return Moment(
-        tables=_without_secrets(fresh_tables(service.world)),
-        ahead=0.0,
-        seed=service.plan.seed,
-        faults=service.plan.counts(),
-        lives=service.destiny.counts(),
-        counted=_counted(service.journal),
-    )
+    return _moment(service, fresh_tables(service.world), 0.0)
 
 
 async def reset(asked: Asked) -> Status:
@@ -82,6 +70,7 @@ async def reset(asked: Asked) -> Status:
     _go_back(service, start, seed)
     service.journal.clear()
     service.started = service.now
+    await _admit(service)
     return await status(asked)
 
 
@@ -107,6 +96,7 @@ async def restore(asked: Asked) -> Status:
     moment = _found(asked)
     _go_back(asked.service, moment, moment.seed)
     asked.service.issuer.resume()
+    await _admit(asked.service)
     return await status(asked)
 
 
@@ -125,16 +115,36 @@ def _found(asked: Asked) -> Moment:
     return found
 
 
+def _moment(service: Service, tables: Tables, ahead: float) -> Moment:
+    return Moment(
+        tables=_without_secrets(tables),
+        ahead=ahead,
+        seed=service.plan.seed,
+        faults=service.plan.counts(),
+        lives=service.destiny.counts(),
+        tokens=service.mint.notes(),
+        counted=_counted(service.journal),
+    )
+
+
+async def _admit(service: Service) -> None:
+    if service.door is not None:
+        await service.door.admit()
+
+
 def _without_secrets(tables: Tables) -> Tables:
     # The keys of the CA and of the tokens are those of a run, not of a moment.
     return {name: rows for name, rows in tables.items() if name != "secrets"}
 
 
 def _go_back(service: Service, moment: Moment, seed: int) -> None:
-    tables = moment.tables | {"secrets": dict(service.records.table("secrets"))}
+    numbers = service.state.registry.numbers_after(moment.tables["numbers"])
+    secrets = dict(service.records.table("secrets"))
+    # First what may fail: where it cannot be kept, everything stays as it is.
+    service.state.restore(moment.tables | {"secrets": secrets, "numbers": numbers})
     service.issuer.forget()
     service.clock.ahead = moment.ahead
-    service.state.restore(tables)
+    service.mint.restore(moment.tokens)
     service.plan.restore(moment.faults)
     service.plan.seed = service.seed = seed
     service.destiny.restore(moment.lives)

@@ -44,6 +44,14 @@ class _Read(NamedTuple):
     subject: str
 
 
+class Notes(NamedTuple):
+    """What a mint has noted of tokens: a time for each of some, never the token."""
+
+    revoked: dict[bytes, float]
+    altered: dict[bytes, float]
+    handed_out: dict[bytes, float]
+
+
 class TokenMint:
     """Makes and checks tokens. Its repr shows no key.
 
@@ -121,6 +129,15 @@ class TokenMint:
         self._altered.note(changed, expiry)
         return changed
 
+    def notes(self) -> Notes:
+        """Return what is noted now, which later calls leave as it is."""
+        return Notes(self._revoked.copied(), self._altered.copied(), self._handed_out.copied())
+
+    def restore(self, notes: Notes) -> None:
+        """Know of tokens what was noted then, and nothing else."""
+        for noted, times in zip((self._revoked, self._altered, self._handed_out), notes, strict=True):
+            noted.restore(times)
+
     def _valid(self, token: str) -> _Read:
         read, now = self._read(token), self._clock()
         if self._altered.get(token, read.expiry) <= now:
@@ -184,6 +201,12 @@ class _Noted:
 
     def get(self, token: str, default: float) -> float:
         return self._times.get(_digest(token), default) if self._times else default
+
+    def copied(self) -> dict[bytes, float]:
+        return dict(self._times)
+
+    def restore(self, times: dict[bytes, float]) -> None:
+        self._times = dict(times)
 
     def note(self, token: str, until: float) -> None:
         self._times[_digest(token)] = until

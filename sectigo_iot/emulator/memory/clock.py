@@ -19,10 +19,10 @@ class Clock:
     def __call__(self) -> float:
         return self._base() + self.ahead
 
-    def advance(self, seconds: float) -> None:
-        """Move ahead. Raises ValueError for a step back, or one beyond the year 9998."""
+    def further(self, seconds: float) -> float:
+        """Return what `ahead` is after a step. Raises ValueError for a step back, or one that leads too far."""
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError("seconds: the clock goes ahead only")
         if self() + seconds > LATEST - 40 * 366 * 86400:
             raise ValueError("seconds: the clock would be too far ahead for certificates to be dated")
-        self.ahead += seconds
+        return self.ahead + seconds

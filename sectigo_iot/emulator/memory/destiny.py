@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 
@@ -33,6 +34,16 @@ class Destiny:
         """Go back to where it stood."""
         queued, taken, met = counts
         self.queued, self._taken, self._met = list(queued), list(taken), list(met)
+
+    @contextmanager
+    def choice(self) -> Iterator[None]:
+        """Let what is chosen in here count, or, where an exception leaves it, wait for the next batch."""
+        before = self.counts()
+        try:
+            yield
+        except BaseException:
+            self.restore(before)
+            raise
 
     def choose(self, batch_name: str, first_status: str) -> Life:
         """Return the life of a new batch, whose first status is `CREATED`, or `PENDING` after an upload."""

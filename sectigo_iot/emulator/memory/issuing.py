@@ -48,7 +48,6 @@ class Issuer:
         self._maker = Maker(authority, keys, legacy, self._stopped.is_set)
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sectigo-emulator-issuing")
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._age = 0
 
     async def accept(self, batch: Batch) -> None:
         """Begin a batch, unless its life has no certificate in it; one that is due at once is made on return."""
@@ -83,8 +82,7 @@ class Issuer:
                 self._begin(batch)
 
     def forget(self) -> None:
-        """Let what is being made count no more, since the state is another now."""
-        self._age += 1
+        """Let what is being made count no more, since the state is another now, and of another age."""
         self._tasks = {}
 
     @property
@@ -107,7 +105,7 @@ class Issuer:
     def _begin(self, batch: Batch) -> asyncio.Task[None]:
         task = self._tasks.get(batch.id)
         if task is None:
-            task = self._tasks[batch.id] = asyncio.create_task(self._issue(batch, self._age))
+            task = self._tasks[batch.id] = asyncio.create_task(self._issue(batch, self._state.registry.age))
             task.add_done_callback(_tell)
         return task
 
@@ -115,8 +113,8 @@ class Issuer:
         job = self._state.job(batch.id) or Job()
         profile = self._state.ledger.profile(batch.profile_id)
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(self._threads, self._make, batch, job, profile)
-        if age != self._age:
+        outcome = await loop.run_in_executor(self._threads, self._make, batch, job, profile, age)
+        if age != self._state.registry.age:
             return
         self._tasks.pop(batch.id, None)
         try:
@@ -135,15 +133,17 @@ class Issuer:
 
     def _again(self, batch_id: int, age: int) -> None:
         batch = self._state.batch(batch_id)
-        if batch is not None and self._state.job(batch_id) is not None and age == self._age and not self.stopped:
+        if age != self._state.registry.age or self.stopped:
+            return
+        if batch is not None and self._state.job(batch_id) is not None:
             self._begin(batch)
 
-    def _make(self, batch: Batch, job: Job, profile: Profile) -> Outcome:
+    def _make(self, batch: Batch, job: Job, profile: Profile, age: int) -> Outcome:
         count = batch.size - batch.life.fails
         if count <= 0:
             return "FAILED", ""
         try:
-            serials = serial_numbers(self._fraction, self._age, batch.id)
+            serials = serial_numbers(self._fraction, age, batch.id)
             if job.requests:
                 return self._maker.from_requests(job.requests, profile, serials, count)
             return self._maker.from_parameters(job.parameters, profile, next(serials))

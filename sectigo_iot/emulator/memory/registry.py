@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -90,6 +90,19 @@ class Registry:
         with self._records.change():
             self._records.put("numbers", "crl", number)
         return number
+
+    @property
+    def age(self) -> int:
+        """How often everything was put back: batch ids begin anew each time, serial numbers must not."""
+        return int(self._records.table("numbers").get("age", 0))
+
+    def numbers_after(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Return the numbers of an earlier moment as they are once everything is put back to it.
+
+        What a CA may not give twice goes on: CRL numbers, and the age that serial numbers depend on.
+        """
+        kept = {name: value for name, value in self._records.table("numbers").items() if name == "crl"}
+        return {**numbers, **kept, "age": self.age + 1}
 
     def _index(self, certificate: Certificate) -> None:
         # What is added again, after it could not be kept the first time, stands here once.

@@ -141,9 +141,17 @@ class State:
                 self._go_on(failed, self._clock())
 
     def push(self, batch_id: int, step: Step) -> Batch:
-        """Put a batch into a state, from which it does not go on by itself."""
+        """Put a batch into a state, from which it does not go on by itself.
+
+        One that had its licences given back takes them again to be issued. Raises NoBalanceError where they are not
+        there, and then nothing has changed.
+        """
         with self._records.change():
-            return self._enter(replace(self.batches[batch_id], pushed=True), step, self._clock())
+            batch = replace(self.batches[batch_id], pushed=True)
+            if step.issues and batch.refunded and batch.ready is None:
+                self.ledger.take(batch.organization_id, batch.authority_id, batch.size)
+                batch = replace(batch, refunded=False)
+            return self._enter(batch, step, self._clock())
 
     def reject(self, batch_id: int, reason: str) -> Batch:
         """Reject a batch as the portal does. Raises NotRejectableError for one that is too far on."""
@@ -233,7 +241,9 @@ def _with_past(batch: Batch, time: float, status: str) -> Batch:
 
 
 def _failed_for_nothing(batch: Batch) -> bool:
-    return batch.step.status in FAILED and batch.ready is None and not batch.refunded
+    if batch.step.status not in FAILED or batch.ready is not None or batch.refunded:
+        return False
+    return batch.pushed or not any(step.issues for step in batch.life.steps[batch.done + 1 :])
 
 
 def _times_to_come(batch: Batch) -> Iterator[float]:

@@ -1,11 +1,12 @@
-"""A listener that can be shut for a while."""
+"""Listeners that can be shut for a while."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 BACKLOG = 2048
 """How many connections wait to be accepted, at the most."""
@@ -22,6 +23,7 @@ class Door:
         self._server: asyncio.Server | None = None
         self._until = 0.0
         self._opening: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
 
     def refuse(self, seconds: float) -> None:
         """Refuse connections for so long from now, in the loop's thread. Those that are open go on.
@@ -36,6 +38,14 @@ class Door:
         self._leave()
         _stop_listening(self._listener)
         self._opening = loop.create_task(self._open_again())
+
+    async def admit(self) -> None:
+        """Refuse connections no longer, whatever was asked for, and return once they are accepted."""
+        self._until = 0.0
+        self._wanted.set()
+        if self._opening is not None:
+            # The task is not ours to cancel, and what goes wrong in it is not for who asks.
+            await asyncio.wait((self._opening,))
 
     async def open(self) -> None:
         """Accept connections. Raises OSError if the socket cannot listen."""
@@ -68,10 +78,29 @@ class Door:
     async def _open_again(self) -> None:
         loop = asyncio.get_running_loop()
         while (left := self._until - loop.time()) > 0:
-            await asyncio.sleep(left)
+            self._wanted.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), left)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.listen(BACKLOG)
         await self.open()
+
+
+class Doors:
+    """Every listener of one service, shut and opened together."""
+
+    def __init__(self, doors: Sequence[Door]) -> None:
+        self._doors = doors
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse connections everywhere for so long from now, as `Door.refuse` does."""
+        for each in self._doors:
+            each.refuse(seconds)
+
+    async def admit(self) -> None:
+        """Refuse connections nowhere any longer, and return once they are accepted."""
+        for each in self._doors:
+            await each.admit()
 
 
 def _stop_listening(listener: socket.socket) -> None:

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sectigo_iot.emulator.net.connection import Connection
-from sectigo_iot.emulator.net.door import BACKLOG, Door
+from sectigo_iot.emulator.net.door import BACKLOG, Door, Doors
 
 _GRACE = 1.0
 """Seconds that requests under way get to finish when the server is ended."""
@@ -43,7 +43,8 @@ class Listening:
 class ServerThread:
     """Serves an application until it is stopped: `stopping` is called before that, `ended` when it is over.
 
-    What stands `beside` it starts and ends with it, in the same thread and loop. `door` is that of the first.
+    What stands `beside` it starts and ends with it, in the same thread and loop. `door` is that of all
+    that serve the same application.
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class ServerThread:
         self._thread = threading.Thread(target=self._run, name="sectigo-emulator", daemon=True)
 
     @property
-    def door(self) -> Door:
-        """The door of the first listener, known before the start."""
-        return self._servers[0].door
+    def door(self) -> Doors:
+        """The doors of all listeners of the first one's application, known before the start."""
+        app = self._servers[0].listening.app
+        return Doors([each.door for each in self._servers if each.listening.app is app])
 
     def start(self) -> None:
         """Return once requests are answered everywhere. Raises RuntimeError if a server ends before: all end then."""

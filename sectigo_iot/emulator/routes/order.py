@@ -8,15 +8,24 @@ from collections import Counter
 from starlette.responses import Response
 
 from sectigo_iot.emulator.ca.signing_requests import common_name_of, split_requests
-from sectigo_iot.emulator.config.world import Authority, Profile
-from sectigo_iot.emulator.exchange.bodies import integer_in, parse_object, read_body, read_object, text_in, texts_in
-from sectigo_iot.emulator.exchange.forms import parse_form
+from sectigo_iot.emulator.config.world import Authority
+from sectigo_iot.emulator.exchange.bodies import (
+    clean_text,
+    integer_in,
+    parse_object,
+    read_body,
+    read_object,
+    text_in,
+    texts_in,
+)
+from sectigo_iot.emulator.exchange.forms import Part, parse_form
 from sectigo_iot.emulator.exchange.replies import ENDING, RefusalError, json_reply
 from sectigo_iot.emulator.exchange.visit import Handler, Visit
 from sectigo_iot.emulator.memory.entities import Batch, Job
 from sectigo_iot.emulator.memory.ledger import NoBalanceError
 from sectigo_iot.emulator.routes import documents
 from sectigo_iot.emulator.routes.account import allowed_authorities
+from sectigo_iot.emulator.routes.auth import check_bearer
 from sectigo_iot.emulator.routes.parameters import first_fault
 from sectigo_iot.emulator.routes.upload_form import check_upload
 
@@ -30,8 +39,8 @@ async def create(visit: Visit) -> Response:
     visit.batch_name = text_in(document, "batchName", "")
     parameters = texts_in(document, "profileParams")
     visit.common_name = parameters.get("commonName", "")
-    authority = next((each for each in allowed_authorities(visit) if each.id == number), None)
-    if authority is None or not authority.enabled:
+    authority = _usable(visit, "id", number)
+    if authority is None:
         raise RefusalError(400, "authorityId: the account has no such authority, or it is not enabled")
     fault = first_fault(visit.service.state.ledger.profile(authority.profile), parameters)
     if fault:
@@ -41,22 +50,24 @@ async def create(visit: Visit) -> Response:
 
 async def upload(visit: Visit) -> Response:
     """Order a certificate for each signing request in a file. Spends as many licences."""
-    parts = parse_form(visit.request.headers.get("content-type", ""), await read_body(visit.request))
+    parts = _form(visit, await read_body(visit.request))
     profile_id = check_upload(parts)
-    usable = [each for each in allowed_authorities(visit) if each.profile == profile_id and each.enabled]
-    authority = next(iter(usable), None)
+    file = parts["files"]
+    visit.batch_name = file.filename or ""
+    authority = _usable(visit, "profile", profile_id)
     if authority is None:
         raise RefusalError(403, f"the profile {profile_id} is not allowed to this user")
-    file = parts["files"]
     try:
         requests = await asyncio.to_thread(split_requests, file.content)
     except ValueError as fault:
         raise RefusalError(400, f"files: {fault}") from None
     if not requests:
         raise RefusalError(400, "files: there is no certificate signing request in PEM")
-    names = await asyncio.to_thread(_names, requests, visit.service.state.ledger.profile(profile_id), visit)
-    visit.batch_name = file.filename or ""
+    rule = visit.service.state.ledger.profile(profile_id).duplicates or visit.service.settings.duplicates
+    names = await asyncio.to_thread(_names, requests if rule == "refuse" else requests[:_NAMES_KEPT])
     visit.common_name = names[0] if names else ""
+    if rule == "refuse":
+        _refuse_twice(names)
     return await _accept(visit, authority, "PENDING", names, Job(requests=requests))
 
 
@@ -67,8 +78,33 @@ def name_asked_for(visit: Visit) -> None:
             document = parse_object(visit.body)
             visit.batch_name = text_in(document, "batchName", "")
             visit.common_name = texts_in(document, "profileParams").get("commonName", "")
+        elif visit.endpoint == "upload":
+            file = _form(visit, visit.body).get("files")
+            visit.batch_name = "" if file is None else clean_text("files", file.filename or "")
     except RefusalError:
         return
+
+
+async def authority_asked_for(visit: Visit) -> Authority | None:
+    """Return the authority with which an order will be carried out; None where it will be refused for lack of one."""
+    try:
+        body = await read_body(visit.request)
+        check_bearer(visit)
+        if visit.endpoint == "upload":
+            return _usable(visit, "profile", check_upload(_form(visit, body)))
+        return _usable(visit, "id", integer_in(parse_object(body), "authorityId"))
+    except RefusalError:
+        return None
+
+
+def _form(visit: Visit, body: bytes) -> dict[str, Part]:
+    return parse_form(visit.request.headers.get("content-type", ""), body)
+
+
+def _usable(visit: Visit, field: str, number: int) -> Authority | None:
+    """Return the first authority of this `id` or `profile` that is enabled and that the caller may order with."""
+    usable = (each for each in allowed_authorities(visit) if each.enabled)
+    return next((each for each in usable if getattr(each, field) == number), None)
 
 
 async def _accept(visit: Visit, authority: Authority, status: str, names: list[str], job: Job) -> Response:
@@ -76,8 +112,8 @@ async def _accept(visit: Visit, authority: Authority, status: str, names: list[s
     service = visit.service
     size = len(job.requests) or 1
     try:
-        wanted = _wanted(visit, authority, status, names, size)
-        batch = service.state.open_batch(wanted, job)
+        with service.destiny.choice():
+            batch = service.state.open_batch(_wanted(visit, authority, status, names, size), job)
     except NoBalanceError:
         message = f"the balance of authority {authority.id} does not suffice for {size} certificate(s)"
         raise RefusalError(service.settings.no_balance_status, message) from None
@@ -112,16 +148,16 @@ def _wanted(visit: Visit, authority: Authority, status: str, names: list[str], s
     )
 
 
-def _names(requests: tuple[bytes, ...], profile: Profile, visit: Visit) -> list[str]:
-    """Return the common names of some requests; where that is the rule, refuse (400) names that stand there twice."""
-    rule = profile.duplicates or visit.service.settings.duplicates
-    wanted = requests if rule == "refuse" else requests[:_NAMES_KEPT]
-    names = [name for name in map(common_name_of, wanted) if name]
+def _names(requests: tuple[bytes, ...]) -> list[str]:
+    return [name for name in map(common_name_of, requests) if name]
+
+
+def _refuse_twice(names: list[str]) -> None:
+    """Refuse (400) names that stand there twice."""
     counts = Counter(name.casefold() for name in names)
     twice = [name for name, count in counts.items() if count > 1]
-    if twice and rule == "refuse":
+    if twice:
         raise RefusalError(400, f"files: duplicate names: {', '.join(twice[:3])}")
-    return names
 
 
 HANDLERS: dict[str, Handler] = {"createSingleCertBatch": create, "upload": upload}
