@@ -232,9 +232,17 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_kill_at_any_moment(folder: Path) -> None:
-    chance, killed = random.Random(7), Killed(folder)
-    killed.start()
+@pytest.fixture
+def killed(folder: Path) -> Iterator[Killed]:
+    process = Killed(folder)
+    process.start()
+    yield process
+    # Nothing is left running, however the test went.
+    process.kill()
+
+
+def test_a_kill_at_any_moment(killed: Killed) -> None:
+    chance = random.Random(7)
     killed.control.set_balance(423, BALANCE)
     for round_ in range(8 * SCALE):
         stopped = threading.Event()
@@ -250,7 +258,6 @@ def test_a_kill_at_any_moment(folder: Path) -> None:
     killed.check_certificates()
     assert len(killed.accepted) > 30
     assert killed.revoked
-    killed.kill()
 
 
 # What cannot be used
