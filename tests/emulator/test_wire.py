@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,12 @@ def test_a_body_that_ends_before_its_length(emulator: Emulator) -> None:
     document = json.loads(body)
     assert list(document) == ["status", "message", "errorCode", "timestamp"]
     assert "Content-Length" in document["message"]
+    # The journal tells the answer that was given; the application hears of the end a moment later.
+    end = time.monotonic() + 10
+    while not (entry := emulator.control.journal(call="authenticate")[-1])["ended"]:
+        assert time.monotonic() < end
+    assert entry["status"] == 500
+    assert "Content-Length" in entry["reply"]["body"]
 
 
 @pytest.mark.parametrize(

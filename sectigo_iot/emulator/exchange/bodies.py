@@ -35,7 +35,8 @@ async def _read(request: Request, limit: int) -> bytes:
                 raise _too_long(limit)
             chunks.append(chunk)
     except ClientDisconnect:
-        raise RefusalError(400, "the request ended before its body was complete") from None
+        # The connection has answered this already, in these words.
+        raise RefusalError(500, "the body ends before its Content-Length") from None
     return b"".join(chunks)
 
 
