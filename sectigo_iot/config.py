@@ -13,11 +13,14 @@ from sectigo_iot.errors import ConfigError, ForbiddenHostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sectigo_iot.exchanges import Exchange
     from sectigo_iot.tokens import TokenStore
 
 DEFAULT_ENDPOINT = "https://iot.sectigo.com"
 DEFAULT_PROFILE = "CipherTrace EE"
 DEFAULT_TIMEOUT = 60.0
+DEFAULT_DOWNLOAD_TIMEOUT = 900.0
+LONGEST_TIMEOUT = 1e6
 PRODUCTION_HOST = "iot.sectigo.com"
 VENDOR_DOMAIN = "sectigo.com"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -44,6 +47,12 @@ VARIABLES = {
     "environment": "SECTIGO_ENVIRONMENT",
     "allowed_host": "SECTIGO_ALLOWED_HOST",
     "password_file": "SECTIGO_PASSWORD_FILE",
+    "ca_file": "SECTIGO_CA_FILE",
+    "client_cert": "SECTIGO_CLIENT_CERT",
+    "client_key": "SECTIGO_CLIENT_KEY",
+    "client_key_password": "SECTIGO_CLIENT_KEY_PASSWORD",
+    "timeout": "SECTIGO_TIMEOUT",
+    "download_timeout": "SECTIGO_DOWNLOAD_TIMEOUT",
 }
 """The environment variable of each setting that has one."""
 
@@ -51,6 +60,8 @@ _DEFAULTS = {
     "profile": DEFAULT_PROFILE,
     "endpoint": DEFAULT_ENDPOINT,
     "environment": Environment.PRODUCTION.value,
+    "timeout": f"{DEFAULT_TIMEOUT:g}",
+    "download_timeout": f"{DEFAULT_DOWNLOAD_TIMEOUT:g}",
 }
 
 
@@ -63,7 +74,11 @@ class Settings:
     `environment`: a name of Environment. `allowed_host`: one more https host for production.
     `token_store`: where tokens are kept; default is the platform's cache folder. `use_keyring`, `prompt`: further
     sources for the login, off by default; `prompt(question, secret)` returns an answer. `timeout`: seconds that
-    one request may take in all, repetitions included. `environ`: read instead of os.environ.
+    one request may take in all, repetitions included; `download_timeout`: those that a download may take from the
+    first byte of its ZIP to the last. `ca_file`: the only authorities that a server's certificate may come from, PEM;
+    by default those that requests brings along. `client_cert`, `client_key`, `client_key_password`: what a log-in is
+    done with that demands a client certificate; PEM files, the key in either, its password asked for if it has one.
+    `observer`: is told of every exchange. `environ`: read instead of os.environ.
 
     Nothing is checked until `validate()`, which IoTManager calls.
     """
@@ -82,7 +97,13 @@ class Settings:
         prompt: Callable[[str, bool], str] | None = None,
         allowed_host: str | None = None,
         password_file: str | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = None,
+        download_timeout: float | None = None,
+        ca_file: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
+        client_key_password: str | None = None,
+        observer: Callable[[Exchange], None] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
@@ -100,7 +121,21 @@ class Settings:
         self.token_store = token_store
         self.use_keyring = use_keyring
         self.prompt = prompt
-        self.timeout = timeout
+        self.observer = observer
+        self.ca_file = self._resolve("ca_file", ca_file)
+        self.client_cert = self._resolve("client_cert", client_cert)
+        self.client_key = self._resolve("client_key", client_key)
+        self.client_key_password = self._resolve("client_key_password", client_key_password)
+        self.timeout = self._seconds("timeout", timeout)
+        self.download_timeout = self._seconds("download_timeout", download_timeout)
+
+    def _seconds(self, name: str, argument: float | None) -> float:
+        """Return a duration; what is none is not a number, which `validate` refuses."""
+        text = self._resolve(name, None if argument is None else str(argument))
+        try:
+            return float(text or "nan")
+        except ValueError:
+            return float("nan")
 
     def _resolve(self, name: str, argument: str | None) -> str | None:
         variable = VARIABLES[name]
@@ -137,9 +172,21 @@ class Settings:
         _check_endpoint(self.endpoint)
         if self.allowed_host is not None:
             _check_allowed_host(self.allowed_host)
-        if not 0 < self.timeout < 1e6:
-            raise ConfigError(f"a timeout of {self.timeout} seconds makes no sense", setting="timeout")
+        for name in ("timeout", "download_timeout"):
+            self._check_seconds(name)
+        if self.client_key and not self.client_cert:
+            raise ConfigError(
+                "there is a client's key, and no certificate to it",
+                setting="client_cert",
+                hint="name the certificate's file with --client-cert or SECTIGO_CLIENT_CERT",
+            )
         self.guard(self.endpoint)
+
+    def _check_seconds(self, name: str) -> None:
+        if not 0 < getattr(self, name) < LONGEST_TIMEOUT:
+            where = self.sources[name].removeprefix("environment variable ")
+            limits = f"seconds above 0 and below {LONGEST_TIMEOUT:.0f}"
+            raise ConfigError(f"{name.replace('_', ' ')} ({where}): a number of {limits} is due", setting=name)
 
     def guard(self, url: str) -> None:
         """Raise ForbiddenHostError unless the environment allows a request to this URL."""

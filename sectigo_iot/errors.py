@@ -44,6 +44,27 @@ def clean(text: str) -> str:
     return line if len(line) <= 300 else line[:297] + "..."
 
 
+KNOWN_TYPES = frozenset(
+    {
+        "application/json",
+        "application/octet-stream",
+        "application/pdf",
+        "application/problem+json",
+        "application/xml",
+        "application/zip",
+        "text/csv",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    }
+)
+
+
+def told_type(media_type: str) -> str:
+    """Return a media type as a message may tell it: a server may write anything there, a token too."""
+    return media_type if media_type in KNOWN_TYPES else "something else"
+
+
 class SectigoError(Exception):
     """Anything this library raises: one line that says what happened, and, where there is one, a hint."""
 
@@ -190,6 +211,9 @@ class TransportError(SectigoError):
 
 class UnreachableError(TransportError):
     """The request never left: connection refused, no such host, TLS not agreed. Nothing was spent."""
+
+    passes = True
+    """Whether trying again may help; it does not where a server is not trusted."""
 
 
 class DeadlineError(TransportError):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import ssl
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    HTTPError,
     InvalidHeader,
     MaxRetryError,
     NewConnectionError,
@@ -36,15 +39,22 @@ from sectigo_iot.errors import (
     clean,
 )
 from sectigo_iot.redaction import REDACTED, redacted, secrets_of
+from sectigo_iot.tls import hint_about_trust, tls_error
+from sectigo_iot.watch import NoConnectionError
 
 if TYPE_CHECKING:
     from sectigo_iot.calls import Call
 
 LOOPBACK = ("localhost", "127.", "[::1]")
 CONNECT_SECONDS = 10.0
+"""How long each of a host's addresses may take to accept a connection."""
+LONGEST_PAUSE = 5.0
+"""Seconds. With it twelve attempts fit into the default minute, even if every pause is as long as it can be."""
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses of a fault that passes, after which a read is repeated."""
 UNREACHABLE_ATTEMPTS = 3
+UNUSABLE = (requests.RequestException, HTTPError, ValueError)
+"""What the HTTP library raises where there is no usable answer; ValueError for a chunk of a negative size."""
 
 _ERRORS: dict[int, type[APIError]] = {
     401: InvalidCredentialsError,
@@ -67,12 +77,23 @@ def lost(error: Exception, call: Call, seconds: float, *, sent: bool) -> Transpo
     """
     cause = _cause(error)
     if not sent or isinstance(cause, NewConnectionError | ConnectTimeoutError):
-        return _unreachable(urlsplit(call.url).netloc, cause)
+        return _unreachable(urlsplit(call.url).netloc, cause, seconds)
     if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
         return too_slow(call, seconds)
-    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.ContentDecodingError):
+    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.ContentDecodingError | ValueError):
         return InvalidReplyError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} sent no usable HTTP answer")
-    return TransportError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} broke off the connection")
+    return _broken_off(call, tls_error(error))
+
+
+def _broken_off(call: Call, alert: ssl.SSLError | None) -> TransportError:
+    host = urlsplit(call.url).netloc
+    if alert is not None and "ALERT" in (alert.reason or "") and "CERTIFICATE" in (alert.reason or ""):
+        # Under TLS 1.3 the server says so only when the request is under way.
+        return TransportError(
+            f"{call.endpoint.name}: {host} demands a client certificate for this, which is shown at the log-in alone",
+            hint="is the address right (--endpoint, SECTIGO_ENDPOINT)?",
+        )
+    return TransportError(f"{call.endpoint.name}: {host} broke off the connection")
 
 
 def _cause(error: Exception) -> object:
@@ -82,20 +103,28 @@ def _cause(error: Exception) -> object:
     return getattr(reason, "original_error", reason)
 
 
-def _unreachable(host: str, cause: object) -> UnreachableError:
+def _unreachable(host: str, cause: object, seconds: float) -> UnreachableError:
     innermost = _innermost(cause)
     if isinstance(innermost, ssl.SSLCertVerificationError):
-        return UnreachableError(f"{host} is not trusted: {clean(innermost.verify_message or str(innermost))}")
+        return _untrusted(host, innermost)
     if isinstance(innermost, ssl.SSLError):
         hint = "does the service speak https there? The emulator speaks http"
         return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({_reason(innermost)})", hint=hint)
     # urllib3 counts a refused connection among the timeouts.
     if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
-        return UnreachableError(f"{host} cannot be reached: no connection in {CONNECT_SECONDS:g} s")
+        patience = seconds if isinstance(cause, NoConnectionError) else min(CONNECT_SECONDS, seconds)
+        return UnreachableError(f"{host} cannot be reached: no connection within {round(patience, 2):g} s")
     hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
     if host.startswith(LOOPBACK):
         hint += " `sectigo serve` runs an emulator"
     return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
+
+
+def _untrusted(host: str, error: ssl.SSLCertVerificationError) -> UnreachableError:
+    reason = clean(error.verify_message or str(error))
+    untrusted = UnreachableError(f"{host} is not trusted: {reason}", hint=hint_about_trust(error))
+    untrusted.passes = False
+    return untrusted
 
 
 def _reason(error: ssl.SSLError) -> str:
@@ -103,7 +132,17 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 def too_slow(call: Call, seconds: float) -> DeadlineError:
-    return DeadlineError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} did not answer within {seconds:g} s")
+    return DeadlineError(
+        f"{call.endpoint.name}: {urlsplit(call.url).netloc} did not answer within {round(seconds, 2):g} s",
+        hint="if it is only slow, give it more time: --request-timeout, SECTIGO_TIMEOUT",
+    )
+
+
+def download_too_slow(call: Call, seconds: float) -> DeadlineError:
+    return DeadlineError(
+        f"{call.endpoint.name}: {urlsplit(call.url).netloc} did not send it all within {round(seconds, 2):g} s",
+        hint="if it is only slow, give it more time: --download-timeout, SECTIGO_DOWNLOAD_TIMEOUT",
+    )
 
 
 def _innermost(error: object) -> object:
@@ -124,10 +163,10 @@ def pause(call: Call, error: SectigoError, attempt: int) -> float | None:
     """Return the seconds to wait before the call may be sent again, or None if it may not."""
     if not _may_repeat(call, error):
         return None
-    if isinstance(error, UnreachableError) and attempt >= UNREACHABLE_ATTEMPTS:
+    if isinstance(error, UnreachableError) and (attempt >= UNREACHABLE_ATTEMPTS or not error.passes):
         return None
     asked = getattr(error, "retry_after", None)
-    jittered = min(0.2 * 2.0 ** min(attempt, 6), 8.0) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    jittered = min(0.2 * 2.0 ** min(attempt, 6), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
     return max(asked or 0.0, jittered)
 
 
@@ -221,8 +260,10 @@ def _integer(value: object) -> int | None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After")
-    try:
-        return Retry(0).parse_retry_after(value) if value else None
-    except (InvalidHeader, ValueError, OverflowError):
-        return None
+    """Return the seconds that the service asks to wait for. A moment counts from its own clock, not from ours."""
+    value, now = response.headers.get("Retry-After", ""), response.headers.get("Date", "")
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max((parsedate_to_datetime(value) - parsedate_to_datetime(now)).total_seconds(), 0.0)
+    with contextlib.suppress(InvalidHeader, ValueError, OverflowError):
+        return Retry(0).parse_retry_after(value)
+    return None

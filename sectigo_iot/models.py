@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sectigo_iot import fields
 from sectigo_iot.answers import Answer, Field
-from sectigo_iot.errors import InvalidReplyError
+from sectigo_iot.errors import InvalidReplyError, told_type
 
 
 class Authority(Answer):
@@ -149,4 +149,4 @@ class RawReply(NamedTuple):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise InvalidReplyError(f"the answer is no JSON but {self.media_type or 'something else'}") from None
+            raise InvalidReplyError(f"the answer is no JSON but {told_type(self.media_type)}") from None

@@ -22,6 +22,7 @@ from sectigo_iot.errors import (
     TransportError,
     clean,
 )
+from sectigo_iot.failures import PASSING
 from sectigo_iot.statuses import COLLECTABLE, BatchStatus, StatusText
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def failed(seen: Look, said: str | None = None) -> BatchFailedError:
 
 def why_not(transport: Transport, batch_id: int, error: APIError) -> SectigoError:
     """Return what a refused download means: not ready yet, over, or just what the service said."""
-    if error.status in (401, 403):
+    if error.status in (401, 403) or error.status in PASSING:
         return error
     try:
         seen = look(transport, batch_id)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from sectigo_iot.errors import InvalidReplyError
-from sectigo_iot.failures import lost, media_type
+from sectigo_iot.errors import InvalidReplyError, told_type
+from sectigo_iot.failures import UNUSABLE, download_too_slow, lost, media_type
+from sectigo_iot.watch import body_watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,9 @@ class Reply:
         self._response = response
         self._call = call
         self._body = body
-        self._seconds = seconds
+        self._patience = seconds
+        self.seconds = seconds
+        """How long the reading piece by piece may take in all."""
         self.status = response.status_code
         self.media_type = media_type(response)
 
@@ -60,15 +63,20 @@ class Reply:
         name = self._call.endpoint.name
         if not self.body.strip():
             return f"{name}: the service answered {self.status} with nothing in it, where JSON is due"
-        found = "null" if self.body.strip() == b"null" else self.media_type or "something"
+        found = "null" if self.body.strip() == b"null" else told_type(self.media_type)
         return f"{name}: the service answered {self.status} with {found}, where a JSON document is due"
 
     def chunks(self) -> Iterator[bytes]:
-        """Hand on the body piece by piece. Raises DeadlineError, InvalidReplyError if it ends early."""
-        try:
-            yield from self._response.iter_content(CHUNK)
-        except requests.RequestException as error:
-            raise lost(error, self._call, self._seconds, sent=True) from None
+        """Hand on the body piece by piece. Raises DeadlineError, TransportError if it ends early."""
+        with body_watched(self._response, self.seconds) as watch:
+            try:
+                yield from self._response.iter_content(CHUNK)
+            except UNUSABLE as error:
+                if not watch.over:
+                    raise lost(error, self._call, self._patience, sent=True) from None
+        if watch.over:
+            # What came looks whole, and was cut by us.
+            raise download_too_slow(self._call, self.seconds)
 
     def close(self) -> None:
         """Give the connection back."""

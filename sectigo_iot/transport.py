@@ -1,4 +1,4 @@
-"""HTTP: one kept connection pool per client, the environment guard, safe repetition, status to error, redaction.
+"""HTTP: the environment guard on every request, safe repetition, status to error, redaction.
 
 What may be repeated stands in the endpoint table. A request that may spend a licence is sent once; if no answer
 to it arrives, its outcome is unknown, and that is what is raised.
@@ -6,23 +6,21 @@ to it arrives, its outcome is unknown, and that is what is raised.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
-import os
 import time
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.utils import get_environ_proxies, requote_uri
-from urllib3.exceptions import HTTPError
+from requests.utils import requote_uri
 
 from sectigo_iot.calls import JSON, Call
-from sectigo_iot.config import Environment, Settings
-from sectigo_iot.endpoints import Repeat
+from sectigo_iot.config import Settings
 from sectigo_iot.errors import (
+    APIError,
     InvalidCredentialsError,
     InvalidReplyError,
     RedirectError,
@@ -33,20 +31,27 @@ from sectigo_iot.errors import (
 )
 from sectigo_iot.failures import (
     CONNECT_SECONDS,
+    UNUSABLE,
     api_error,
     judged,
     lost,
     pause,
     too_slow,
 )
+from sectigo_iot.observing import Seen, observed
+from sectigo_iot.pool import Pool
+from sectigo_iot.proxies import demanded, met_on_the_way
 from sectigo_iot.redaction import redacted, secrets_of
 from sectigo_iot.replies import CHUNK, Reply
-from sectigo_iot.watch import Watch, WatchedAdapter, watch_body
+from sectigo_iot.watch import NoConnectionError, Watch, watch_body
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from sectigo_iot.endpoints import Endpoint
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("sectigo_iot.transport")
 
@@ -55,8 +60,6 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 REDIRECTS = 5
 SHORTEST = 0.2
 """Seconds that a call gets at the least, be it ever so late."""
-IDLE_SECONDS = 5.0
-"""After this long without a request an order opens a new connection: a kept one may be closed as it is sent."""
 
 
 class Transport:
@@ -78,18 +81,26 @@ class Transport:
         self._timeout = settings.timeout
         self._clock = clock
         self._sleep = sleep
-        self._session = _session()
-        self._process = os.getpid()
-        self._used = clock()
+        self._pool = Pool(settings, clock)
+        self._presents = False
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._pool.close()
 
     def limited(self, seconds: float) -> Transport:
         """Return a view of this transport whose calls are over after these seconds, if not before."""
         view = copy.copy(self)
         view._timeout = min(self._timeout, max(seconds, SHORTEST))
+        return view
+
+    def presenting(self, context: ssl.SSLContext) -> Transport:
+        """Return a view with connections of its own, made with a context that shows a certificate; to be closed.
+
+        What breaks off is sent again once only: under TLS 1.3 that is how a certificate is refused.
+        """
+        view = copy.copy(self)
+        view._pool, view._presents = self._pool.apart(context), True
         return view
 
     def url(self, endpoint: Endpoint, *ids: int | str) -> str:
@@ -112,8 +123,31 @@ class Transport:
             # The token was dropped by the server. Nothing was done, so that even an order may be sent again, once.
             return self._repeated(call, self.authorize(token))
 
-    def wait_to_repeat(self, call: Call, error: SectigoError, attempt: int, deadline: float) -> bool:
+    def stream(self, call: Call, keep: Callable[[Reply], _T]) -> _T:
+        """Send a call, hand its answer to `keep` to be read piece by piece, and return what that returns.
+
+        A download that breaks off begins again, as any read does; the time that it took then does not count. All of
+        it is over within `Settings.download_timeout`. Raises what `send` and `keep` do.
+        """
+        begun = self._clock()
+        deadline, patience, attempt = begun + self.settings.download_timeout, begun + self._timeout, 0
+        while True:
+            attempt += 1
+            begun = self._clock()
+            left = max(deadline - begun, SHORTEST)
+            with contextlib.closing(self.limited(left).send(call)) as reply:
+                reply.seconds = max(deadline - self._clock(), SHORTEST)
+                try:
+                    return keep(reply)
+                except TransportError as error:
+                    patience += self._clock() - begun
+                    if not self._wait_to_repeat(call, error, attempt, min(deadline, patience)):
+                        raise
+
+    def _wait_to_repeat(self, call: Call, error: SectigoError, attempt: int, deadline: float) -> bool:
         """Wait until the call may be sent again, and return whether it may be at all before the deadline."""
+        if self._presents and attempt > 1 and type(error) is TransportError:
+            return False
         wait = pause(call, error, attempt)
         if wait is None or self._clock() + wait >= deadline:
             return False
@@ -121,57 +155,40 @@ class Transport:
         self._sleep(wait)
         return True
 
-    def deadline(self) -> float:
-        """Return the moment, on the transport's clock, by which a call that begins now must be over."""
-        return self._clock() + self._timeout
-
     def _repeated(self, call: Call, token: str | None) -> Reply:
-        deadline = self.deadline()
+        deadline = self._clock() + self._timeout
         attempt = 0
         while True:
             attempt += 1
             try:
                 return self._once(call, token, deadline)
             except SectigoError as error:
-                if not self.wait_to_repeat(call, error, attempt, deadline):
+                if not self._wait_to_repeat(call, error, attempt, deadline):
                     raise judged(call, error) from None
 
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
         with Watch(max(deadline - self._clock(), 0.001)) as watch:
-            try:
-                reply = self._answered(call, token, deadline, watch)
-            except TransportError as error:
-                if watch.over and not isinstance(error, UnreachableError):
-                    raise too_slow(call, self._timeout) from None
-                raise
+            reply = self._answered(call, token, deadline, watch)
         if watch.over:
             # What came looks whole, and was cut by us.
+            reply.close()
             raise too_slow(call, self._timeout)
         return reply
 
     def _answered(self, call: Call, token: str | None, deadline: float, watch: Watch) -> Reply:
-        session = self._session_for(call)
+        session = self._pool.session_for(call)
         request = session.prepare_request(self._request(call, token))
         for _ in range(REDIRECTS + 1):
             assert request.url is not None
             self.settings.guard(request.url)
-            response = self._exchange(session, call, request, deadline, watch)
-            if not response.is_redirect and response.status_code not in (307, 308):
-                return self._reply(call, response, token)
+            with observed(self.settings.observer, call, request, token) as seen:
+                response = seen.response = self._exchange(session, call, request, deadline, watch)
+                if not response.is_redirect and response.status_code not in (307, 308):
+                    return self._reply(call, token, watch, seen)
             request.url = self._follow(call, request.url, response, token)
         raise RedirectError(
             f"{call.endpoint.name}: the service redirects in a circle", status=302, location=request.url
         )
-
-    def _session_for(self, call: Call) -> requests.Session:
-        # A child of a fork must not speak on its parent's connections: each would read the other's answers.
-        forked = self._process != os.getpid()
-        idle = call.endpoint.repeat is Repeat.NEVER and self._clock() - self._used > IDLE_SECONDS
-        if forked or idle:
-            # A new one, and the old one is left to whoever still uses it.
-            self._session, self._process = _session(), os.getpid()
-        self._used = self._clock()
-        return self._session
 
     def _request(self, call: Call, token: str | None) -> requests.Request:
         headers = {"Accept": JSON if call.files else call.media_type}
@@ -188,16 +205,17 @@ class Transport:
         left = max(deadline - self._clock(), 0.001)
         started = self._clock()
         assert request.url is not None
+        proxy = self._pool.proxy(request.url)
         try:
             response = session.send(
                 request,
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(CONNECT_SECONDS, left), left),
-                proxies=self._proxies(request.url),
+                proxies={"all": proxy.url} if proxy else {},
             )
-        except (requests.RequestException, HTTPError) as error:
-            raise lost(error, call, self._timeout, sent=watch.sent) from None
+        except UNUSABLE as error:
+            raise self._lost(error, call, watch) from None
         watch_body(response)
         _log.info(
             "%s %s %d %.0f ms",
@@ -209,25 +227,24 @@ class Transport:
         )
         return response
 
-    def _proxies(self, url: str) -> dict[str, str]:
-        # The rest of the environment is kept out (trust_env), because it may replace our CA and our Bearer header.
-        return {} if self.settings.environment is Environment.TESTING else dict(get_environ_proxies(url))
-
     def _follow(self, call: Call, url: str, response: requests.Response, token: str | None) -> str:
         location = response.headers.get("Location")
         response.close()
-        if call.method in ("GET", "HEAD") and location and _same_host(url, location):
+        shown = redacted(location or "", (*secrets_of(call), token or ""))
+        # One that repeats a secret is not followed: its URL would stand in logs, here and on the way.
+        if call.method in ("GET", "HEAD") and location and location == shown and _same_host(url, location):
             return requote_uri(urljoin(url, location))
-        shown = clean(redacted(location or "nowhere", (*secrets_of(call), token or "")))
         raise RedirectError(
             f"{call.endpoint.name}: the service answered {response.status_code} and points to "
-            f"{shown}, where neither request nor credentials are sent",
+            f"{clean(shown) or 'nowhere'}, where neither request nor credentials are sent",
             status=response.status_code,
-            location=location,
+            location=location and shown,
             hint="if the service has moved, name its address with --endpoint or SECTIGO_ENDPOINT",
         )
 
-    def _reply(self, call: Call, response: requests.Response, token: str | None) -> Reply:
+    def _reply(self, call: Call, token: str | None, watch: Watch, seen: Seen) -> Reply:
+        response = seen.response
+        assert response is not None
         if response.status_code // 100 == 2 and call.stream:
             return Reply(response, call, None, self._timeout)
         if response.status_code < 200:
@@ -235,32 +252,28 @@ class Transport:
             # connection, and would be read as the answer to the next request.
             response.raw.close()
         try:
-            body = _whole_body(response)
-        except requests.RequestException as error:
-            raise lost(error, call, self._timeout, sent=True) from None
+            body = seen.body = _whole_body(response)
+        except UNUSABLE as error:
+            raise self._lost(error, call, watch) from None
         finally:
             response.close()
         if response.status_code // 100 != 2:
-            raise api_error(call, response, body, token)
+            raise self._refused(call, response, body, token)
         return Reply(response, call, body, self._timeout)
 
+    def _lost(self, error: Exception, call: Call, watch: Watch) -> TransportError:
+        if watch.over and not watch.sent:
+            # Its connection was shut while it was being made: how that looked says nothing.
+            error = requests.ConnectTimeout(NoConnectionError(None, "no connection in time"))
+        failure = lost(error, call, self._timeout, sent=watch.sent)
+        if watch.over and not isinstance(failure, UnreachableError):
+            failure = too_slow(call, self._timeout)
+        proxy = self._pool.proxy(call.url)
+        return met_on_the_way(proxy, failure, error) if proxy else failure
 
-class _Session(requests.Session):
-    """A session that leaves redirects alone: requests parses, and fails at, even those it shall not follow."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-def _session() -> requests.Session:
-    session = _Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = "sectigo-iot"
-    adapter = WatchedAdapter(pool_maxsize=32)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    def _refused(self, call: Call, response: requests.Response, body: bytes, token: str | None) -> APIError:
+        error, proxy = api_error(call, response, body, token), self._pool.proxy(call.url)
+        return demanded(proxy, error) if proxy else error
 
 
 def _same_host(url: str, location: str) -> bool:

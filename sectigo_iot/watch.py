@@ -1,7 +1,8 @@
 """A deadline for a whole exchange, and whether its request may have left this machine.
 
 The HTTP library counts its timeout for each read, so that an answer of one byte a second passes it for ever. A watch
-shuts the connection when the time is over, whatever has come by then.
+shuts the connection when the time is over, whatever has come by then. A connection is made in a thread of its own,
+which is left behind when the time is over: nothing else ends a search for a host name.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Self
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError
+
+if TYPE_CHECKING:
+    import ssl
 
 _HERE = threading.local()
 
@@ -47,11 +53,58 @@ class Watch:
         if self.over:
             self.shut()
 
+    def connect(self, connection: Any, connect: Callable[[], object]) -> None:
+        """Connect, in the time that is left. Raises what `connect` does, NoConnectionError when the time is over."""
+        attempt = _Attempt(connection, connect)
+        seconds = self.due - time.monotonic()
+        try:
+            attempt.ended.wait(max(seconds, 0))
+        finally:
+            # Here also when a signal has struck: what is made then belongs to nobody.
+            made = attempt.claim()
+        if not made:
+            self.over = True
+            raise NoConnectionError(None, f"no connection within {seconds:g} s")
+        if attempt.failure is not None:
+            raise attempt.failure
+
     def shut(self) -> None:
         """Say that the time is over, and shut the connection, if there is one yet."""
         self.over = True
         with contextlib.suppress(OSError, AttributeError, TypeError, ValueError, RuntimeError):
             self._shut()
+
+
+class NoConnectionError(ConnectTimeoutError):
+    """Finding the host, connecting and agreeing on TLS took longer than the whole exchange may."""
+
+
+class _Attempt:
+    """A connection that is being made, in a thread that nobody has to wait for."""
+
+    def __init__(self, connection: Any, connect: Callable[[], object]) -> None:
+        self.ended = threading.Event()
+        self.failure: BaseException | None = None
+        self._connection, self._connect = connection, connect
+        self._guard = threading.Lock()
+        self._left = False
+        threading.Thread(target=self._run, name="sectigo-iot-connect", daemon=True).start()
+
+    def claim(self) -> bool:
+        """Whether it has come to an end; if not, it is closed as soon as it does."""
+        with self._guard:
+            self._left = not self.ended.is_set()
+            return not self._left
+
+    def _run(self) -> None:
+        try:
+            self._connect()
+        except BaseException as failure:  # noqa: BLE001 - raised again where it is waited for
+            self.failure = failure
+        with self._guard:
+            self.ended.set()
+            if self._left:
+                self._connection.close()
 
 
 class _Watcher:
@@ -105,6 +158,18 @@ def watch_body(response: Any) -> None:
     _show(lambda: response.raw.shutdown())
 
 
+@contextlib.contextmanager
+def body_watched(response: Any, seconds: float) -> Iterator[Watch]:
+    """Watch the reading of this answer's body alone, whatever else this thread asks for meanwhile."""
+    watch = Watch(seconds)
+    watch.look_at(lambda: response.raw.shutdown())
+    _WATCHERS[0].add(watch)
+    try:
+        yield watch
+    finally:
+        _WATCHERS[0].remove(watch)
+
+
 def _current() -> Watch | None:
     watch: Watch | None = getattr(_HERE, "watch", None)
     return watch
@@ -122,32 +187,92 @@ def _shut_connection(connection: Any) -> None:
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Shows every connection that a request takes from a pool to the watch of its thread, if there is one."""
+    """Shows every connection that a request takes from a pool to the watch of its thread, if there is one.
+
+    `context`: what TLS connections are made with, in place of the HTTP library's own; `proxy_context`: those to a
+    proxy that speaks TLS itself, which is shown no certificate of ours.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext | None = None, proxy_context: ssl.SSLContext | None = None, **options: Any
+    ) -> None:
+        self._context, self._proxy_context = context, proxy_context
+        self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
+        super().__init__(**options)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Return what a pool is chosen and made by, the context among it."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if self._context is not None:
+            # The library would load its own authorities into it.
+            pool = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context}
+        return host, pool
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         """Return the pool for a request; it is told once to show its connections."""
         pool = super().get_connection_with_tls_context(*arguments, **options)
-        if not hasattr(pool, "shows_connections"):
+        if pool not in self._pools:
+            self._pools.add(pool)
             _show_connections(pool)
         return pool
 
+    def close(self) -> None:
+        """Close the connections that nobody uses; the library would leave that to the garbage collector."""
+        for pool in list(self._pools):
+            pool.close()
+        super().close()
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Return the pools behind a proxy."""
+        context = {} if self._proxy_context is None else {"proxy_ssl_context": self._proxy_context}
+        return super().proxy_manager_for(proxy, **{**context, **options})
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave a pool with a context as it is; it needs no authorities beside those of the context."""
+        if self._context is None:
+            super().cert_verify(conn, url, verify, cert)
+
 
 def _show_connections(pool: Any) -> None:
-    take, validate = pool._get_conn, pool._validate_conn
+    # On the pool, not by classes of our own: recorders of HTTP exchanges put their own classes into urllib3.
+    pool._get_conn = _taken_and_shown(pool._get_conn)
+    pool._validate_conn = _validated_and_noted(pool._validate_conn)
+    pool._prepare_proxy = _connected_in_time(pool._prepare_proxy)
 
+
+def _taken_and_shown(take: Callable[..., Any]) -> Callable[..., Any]:
     def take_and_show(timeout: float | None = None) -> Any:
         connection = take(timeout)
         _show(lambda: _shut_connection(connection))
         return connection
 
+    return take_and_show
+
+
+def _validated_and_noted(validate: Callable[[Any], None]) -> Callable[[Any], None]:
+    def connect(connection: Any) -> None:
+        # The library makes a plain connection later, with the request: too late to tell what never left.
+        connection.connect()
+
+    connected = _connected_in_time(connect)
+
     def validate_and_note(connection: Any) -> None:
-        # This makes the TLS connection, and the request follows; a plain connection is made with the request.
+        if connection.is_closed:
+            connected(connection)
         validate(connection)
         watch = _current()
         if watch is not None:
             watch.sent = True
 
-    # On the pool, not by classes of our own: recorders of HTTP exchanges put their own classes into urllib3.
-    pool._get_conn = take_and_show
-    pool._validate_conn = validate_and_note
-    pool.shows_connections = True
+    return validate_and_note
+
+
+def _connected_in_time(connect: Callable[[Any], None]) -> Callable[[Any], None]:
+    def connect_in_time(connection: Any) -> None:
+        watch = _current()
+        if watch is None:
+            connect(connection)
+        else:
+            watch.connect(connection, lambda: connect(connection))
+
+    return connect_in_time

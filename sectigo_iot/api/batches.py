@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -16,10 +15,10 @@ from sectigo_iot.errors import (
     InvalidInputError,
     InvalidReplyError,
     PKCSPasswordRequiredError,
-    TransportError,
+    told_type,
 )
 from sectigo_iot.failures import outcome_unknown
-from sectigo_iot.files import private_file
+from sectigo_iot.files import private_file, sweep
 from sectigo_iot.models import Batch, ProcessingInfo
 from sectigo_iot.pki import check_zip
 from sectigo_iot.replies import Reply
@@ -51,15 +50,17 @@ def upload_csr_batch(
     """API: POST /api/v1/batches/upload"""
     if not csr_data:
         raise InvalidInputError(f"{filename}: there is nothing in it")
+    # What is sent is what it can be found by.
+    name = _plain_name(filename) or "requests.csr"
     request = {"profileId": profile_id, "batchType": "BATCH", "profileParams": dict(params)}
     media_type = "application/zip" if csr_data.startswith(b"PK") else "text/plain"
     call = call_of(transport, "upload")._replace(
         files=(
             ("profileId", (None, str(profile_id))),
             ("csrBatchRequest", ("blob", json.dumps(request).encode(), "application/json")),
-            ("files", (_plain_name(filename) or "requests.csr", csr_data, media_type)),
+            ("files", (name, csr_data, media_type)),
         ),
-        order=filename,
+        order=name,
         secrets=tuple(params.values()),
     )
     return _ordered(transport, call)
@@ -103,6 +104,8 @@ def download(
     """API: GET /api/v1/batches/{id}/download"""
     if not directory.is_dir():
         raise InvalidInputError(f"{directory} is no folder")
+    # Even if nothing comes this time.
+    sweep(directory)
 
     def keep(reply: Reply) -> Path:
         target = directory / bundle_name(reply, batch_id)
@@ -127,25 +130,20 @@ def download_bytes(transport: Transport, batch_id: int, on_progress: Progress | 
 
 
 def _fetched(transport: Transport, batch_id: int, keep: Callable[[Reply], _T]) -> _T:
-    """Fetch the ZIP and hand it to `keep`; a download that breaks off begins again, a few times."""
+    """Fetch the ZIP and hand it to `keep`."""
+
+    def checked(reply: Reply) -> _T:
+        _check_type(reply)
+        return keep(reply)
+
     call = call_of(transport, "download", batch_id)._replace(media_type=BINARY, stream=True)
-    deadline = transport.deadline()
-    attempt = 0
-    while True:
-        attempt += 1
-        with contextlib.closing(transport.send(call)) as reply:
-            _check_type(reply)
-            try:
-                return keep(reply)
-            except TransportError as error:
-                if not transport.wait_to_repeat(call, error, attempt, deadline):
-                    raise
+    return transport.stream(call, checked)
 
 
 def _check_type(reply: Reply) -> None:
     # What is no page and no document is looked into: ZIPs come under many names.
     if reply.media_type.startswith("text/") or reply.media_type == "application/json":
-        raise InvalidReplyError(f"download: the service sent {reply.media_type} where a ZIP is due")
+        raise InvalidReplyError(f"download: the service sent {told_type(reply.media_type)} where a ZIP is due")
 
 
 def _copy(reply: Reply, file: BinaryIO, on_progress: Progress | None) -> None:

@@ -14,6 +14,12 @@ ENVIRON = {
     "SECTIGO_ENVIRONMENT": "staging",
     "SECTIGO_ALLOWED_HOST": "iot.example.org",
     "SECTIGO_PASSWORD_FILE": "/run/password",
+    "SECTIGO_CA_FILE": "/ca.pem",
+    "SECTIGO_CLIENT_CERT": "/cert.pem",
+    "SECTIGO_CLIENT_KEY": "/key.pem",
+    "SECTIGO_CLIENT_KEY_PASSWORD": "key-password",
+    "SECTIGO_TIMEOUT": "2.5",
+    "SECTIGO_DOWNLOAD_TIMEOUT": "300",
 }
 
 
@@ -23,7 +29,10 @@ def test_without_anything_the_defaults_are_those_of_production() -> None:
     assert (settings.endpoint, settings.environment) == ("https://iot.sectigo.com", Environment.PRODUCTION)
     assert settings.profile == "CipherTrace EE"
     assert (settings.username, settings.password, settings.allowed_host, settings.password_file) == (None,) * 4
-    assert settings.sources == {"profile": "default", "endpoint": "default", "environment": "default"}
+    assert (settings.timeout, settings.download_timeout) == (60, 900)
+    assert (settings.ca_file, settings.client_cert, settings.client_key, settings.client_key_password) == (None,) * 4
+    with_default = ("profile", "endpoint", "environment", "timeout", "download_timeout")
+    assert settings.sources == dict.fromkeys(with_default, "default")
 
 
 def test_variables_win_over_defaults_and_are_named_as_the_source() -> None:
@@ -32,7 +41,10 @@ def test_variables_win_over_defaults_and_are_named_as_the_source() -> None:
     assert (settings.endpoint, settings.environment) == ("https://iot.example.com", Environment.STAGING)
     assert (settings.allowed_host, settings.password_file) == ("iot.example.org", "/run/password")
     assert settings.sources["password_file"] == "environment variable SECTIGO_PASSWORD_FILE"
-    assert len(settings.sources) == 7
+    assert (settings.ca_file, settings.client_cert, settings.client_key) == ("/ca.pem", "/cert.pem", "/key.pem")
+    assert settings.client_key_password == "key-password"
+    assert (settings.timeout, settings.download_timeout) == (2.5, 300)
+    assert len(settings.sources) == len(ENVIRON)
 
 
 def test_arguments_win_over_variables() -> None:

@@ -73,10 +73,17 @@ def test_an_answer_lost_behind_a_proxy_is_unknown(lost: bytes, monkeypatch: pyte
         assert [seen.method for seen in proxy.calls] == ["PUT", "POST"]
 
 
-@pytest.mark.parametrize("proxy", ["http://{closed}", "socks5://{closed}", "http://", "http://127.0.0.1:99999"])
-def test_a_proxy_that_is_not_there_has_carried_nothing(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = proxy.format(closed=f"127.0.0.1:{closed_port()}")
-    with behind(address, monkeypatch) as client, pytest.raises(UnreachableError):
+def test_a_proxy_that_is_not_there_has_carried_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        behind(f"http://127.0.0.1:{closed_port()}", monkeypatch) as client,
+        pytest.raises(UnreachableError, match="the proxy"),
+    ):
+        client.create_single_cert_batch(1, "first", PARAMS)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://127.0.0.1:99999"])
+def test_a_variable_that_names_no_proxy_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with behind(proxy, monkeypatch) as client, pytest.raises(ConfigError, match=r"(?i)http_proxy"):
         client.create_single_cert_batch(1, "first", PARAMS)
 
 

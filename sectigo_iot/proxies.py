@@ -1,0 +1,135 @@
+"""Which proxy a request goes through, as the environment says, and what may be told of it: never its password."""
+
+from __future__ import annotations
+
+import os
+import re
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_auth_from_url, get_environ_proxies
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from sectigo_iot.errors import ConfigError, TransportError, UnreachableError
+
+if TYPE_CHECKING:
+    from sectigo_iot.errors import APIError
+
+PORTS = {"http": 80, "https": 443}
+_EXAMPLE = "write it like http://127.0.0.1:3128, or http://user:password@127.0.0.1:3128 with what is special as %XX"
+
+
+class Proxy:
+    """A proxy: its `url`, with user name and password; `host`, with port; the `variable` that names it."""
+
+    __slots__ = ("host", "url", "variable")
+
+    def __init__(self, url: str, host: str, variable: str) -> None:
+        self.url = url
+        self.host = host
+        self.variable = variable
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self.host}>"
+
+    def __str__(self) -> str:
+        return f"the proxy {self.host} of {self.variable}"
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """Return the proxy for requests to this URL, or None. Raises ConfigError where a variable names none.
+
+    The rest of the environment is not asked, because it may replace our CA and our Bearer header.
+    """
+    found = get_environ_proxies(url)
+    scheme = urlsplit(url).scheme
+    name = scheme if scheme in found else "all"
+    value = found.get(name, "").strip()
+    return _proxy(value, _variable(f"{name}_proxy")) if value else None
+
+
+def _variable(name: str) -> str:
+    """Return the name of the variable as it is spelt; the lower case wins, as with Python itself."""
+    spellings = sorted((each for each in os.environ if each.lower() == name), reverse=True)
+    return spellings[0] if spellings else "the system's settings"
+
+
+def _proxy(value: str, variable: str) -> Proxy:
+    url = value if "://" in value else f"http://{value}"
+    parts = _parts(url, variable)
+    port = parts.port or PORTS[parts.scheme or "http"]
+    try:
+        "".join(get_auth_from_url(url)).encode("latin-1")
+    except UnicodeEncodeError:
+        what = "user name or password holds what cannot be sent to a proxy"
+        raise ConfigError(f"{variable}: {what}", setting=variable, hint="only Latin-1 can be sent") from None
+    return Proxy(url, f"{parts.host}:{port}", variable)
+
+
+def _parts(url: str, variable: str) -> Url:
+    # The value stays untold: there may be a password in it.
+    try:
+        parts = parse_url(url)
+        (parts.host or "").encode("idna")
+    except (LocationParseError, ValueError):
+        raise ConfigError(f"{variable} names no proxy", setting=variable, hint=_EXAMPLE) from None
+    if parts.scheme not in PORTS:
+        what = f"{variable} names a proxy of another kind than http and https"
+        raise ConfigError(what, setting=variable, hint=f"{_EXAMPLE}; NO_PROXY names hosts that need none")
+    if not parts.host or parts.port == 0 or any(c <= " " for c in url):
+        raise ConfigError(f"{variable} names no proxy", setting=variable, hint=_EXAMPLE)
+    return parts
+
+
+def met_on_the_way(proxy: Proxy, failure: TransportError, error: Exception) -> TransportError:
+    """Return what a failure is where a proxy is on the way: the proxy's own, or one that either may have caused.
+
+    `error`: that of the HTTP library.
+    """
+    host, _, what = failure.message.partition(" ")
+    if not isinstance(failure, UnreachableError):
+        return type(failure)(f"{failure.message} (through {proxy})", hint=failure.hint)
+    innermost = _innermost(error)
+    if refusal := re.search(r"Tunnel connection failed: (\d{3})", str(innermost)):
+        return _refused(proxy, host, refusal[1])
+    elsewhere = f"If {host} needs no proxy, name it in NO_PROXY"
+    if isinstance(innermost, HTTPException):
+        hint = f"does {proxy.variable} name a proxy? {elsewhere}"
+        return UnreachableError(f"{proxy} cannot be reached: it sends no usable HTTP answer", hint=hint)
+    if isinstance(error, requests.exceptions.ProxyError):
+        hint = f"is {proxy.variable} right, and does the proxy run? {elsewhere}"
+        return UnreachableError(f"{proxy} {what}", hint=hint)
+    return UnreachableError(
+        f"{failure.message} (through {proxy})", hint=failure.hint or f"does the proxy run? {elsewhere}"
+    )
+
+
+def _refused(proxy: Proxy, host: str, status: str) -> UnreachableError:
+    # tinyproxy answers 401 where a wrong password is sent, and 407 where none is.
+    asked = status in ("401", "407")
+    hint = _demand(proxy) if asked else f"may it connect to {host}? If that needs no proxy, name it in NO_PROXY"
+    return UnreachableError(f"{proxy} refuses to connect to {host}: status {status}", hint=hint)
+
+
+def demanded(proxy: Proxy, error: APIError) -> APIError:
+    """Return the error of a call that a proxy answered instead of the service: with 407, which no service says."""
+    if error.status == 407:
+        error.hint = _demand(proxy)
+    return error
+
+
+def _demand(proxy: Proxy) -> str:
+    return f"{proxy} wants a user name and a password: are those in {proxy.variable} right?"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Follow what the HTTP library has wrapped around what happened."""
+    while True:
+        links = (getattr(error, "reason", None), getattr(error, "original_error", None), error.__cause__, *error.args)
+        inner = next((each for each in links if isinstance(each, BaseException)), None)
+        if inner is None:
+            return error
+        error = inner
