@@ -24,8 +24,12 @@ def folder_for(context: Context, path: str | None, *, make: bool = True) -> Iter
         yield None
         return
     folder = Path(path)
-    made = _prepare(folder, make=make)
+    made = _is_missing(folder) and make
     try:
+        # Within, because a signal may come as soon as the folder is there.
+        if made:
+            _make(folder)
+        check_writable(folder if folder.is_dir() else folder.parent)
         if made:
             context.note(f"made the folder {folder}")
         yield folder
@@ -36,19 +40,26 @@ def folder_for(context: Context, path: str | None, *, make: bool = True) -> Iter
         raise
 
 
-def _prepare(folder: Path, *, make: bool) -> bool:
+def _is_missing(folder: Path) -> bool:
+    """Whether the folder alone is missing. Raises UsageError where it is no folder, or more is missing."""
     try:
         missing = not folder.exists() and folder.parent.is_dir()
-        if missing and make:
-            # Another download into the same new folder may be as far as this one.
-            folder.mkdir(mode=0o700, exist_ok=True)
-        elif not missing and not folder.is_dir():
+        if not missing and not folder.is_dir():
             what = "is no folder" if folder.exists() else f"is missing, and so is {folder.parent}"
             raise UsageError(f"{folder} {what}")
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from None
-    check_writable(folder.parent if missing and not make else folder)
-    return missing and make
+    return missing
+
+
+def _make(folder: Path) -> None:
+    from sectigo_iot import private_folder
+
+    try:
+        # Another download into the same new folder may be as far as this one.
+        private_folder(folder)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from None
 
 
 def check_writable(folder: Path) -> None:

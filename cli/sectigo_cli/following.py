@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sectigo_cli.context import Context
 
 DEFAULT_TIMEOUT = 900.0
+LARGEST_STORE = 1 << 20
+"""Bytes of a PKCS#12 that is looked into."""
 
 
 def add_wait_options(parser: Parser, *, then: str) -> None:
@@ -115,7 +117,8 @@ def _how_to_open(path: Path) -> str:
         stores = [name for name in names if name.lower().endswith((".p12", ".pfx"))]
         if not stores:
             return f"after unzipping, the certificates are in {_listed(names)}"
-        legacy = _legacy(archive.read(stores[0]))
+        # A PKCS#12 is some kilobytes; nothing that is much larger is taken into memory.
+        legacy = _legacy(archive.read(stores[0])) if archive.getinfo(stores[0]).file_size <= LARGEST_STORE else ""
     source, target = ("INFILE.p12", "OUTFILE.crt") if len(stores) > 1 else (stores[0], _certificate_name(stores[0]))
     command = f"openssl pkcs12 {legacy}-in {shlex.quote(source)} -out {shlex.quote(target)} -nodes"
     more = f" for each of {_listed(stores)}" if len(stores) > 1 else ""

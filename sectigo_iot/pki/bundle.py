@@ -6,19 +6,24 @@ import io
 import re
 import stat
 import struct
+import sys
 import unicodedata
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from sectigo_iot.errors import BundleError
 
 _CHUNK = 1 << 16
+_LONGEST_RECORD = 320
+"""Bytes in the directory for each entry: 46, its name, and whatever else is told about it."""
+_RECORD = b"PK\x01\x02"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _REGULAR = (0, stat.S_IFREG, stat.S_IFDIR)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -75,7 +80,7 @@ def _faults_as_bundle_errors() -> Iterator[None]:
 
 
 def _entries(file: IO[bytes], limits: Limits) -> Iterator[tuple[str, Iterator[bytes]]]:
-    with _opened(file) as archive:
+    with _opened(file, limits) as archive:
         files = _checked_list(archive, limits)
         _check_overlap(archive, file)
         budget = _Budget(limits)
@@ -83,15 +88,37 @@ def _entries(file: IO[bytes], limits: Limits) -> Iterator[tuple[str, Iterator[by
             yield entry.filename, _read_through(archive, entry, budget)
 
 
-def _opened(file: IO[bytes]) -> zipfile.ZipFile:
+def _opened(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
     file.seek(0)
     start = file.read(4)
+    sparing = _Sparing(file, limits)
     try:
-        return zipfile.ZipFile(file)
+        return zipfile.ZipFile(cast(IO[bytes], sparing))
     except zipfile.BadZipFile as fault:
         if start == b"PK\x03\x04":
             raise BundleError("the ZIP is cut short or damaged: its directory is missing") from fault
         raise BundleError("this is not a ZIP" if start else "this is not a ZIP: it is empty") from fault
+
+
+class _Sparing:
+    """A file whose directory is not handed out if it is too long: `zipfile` takes it whole, and makes more of it."""
+
+    def __init__(self, file: IO[bytes], limits: Limits) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+        self._entries = limits.entries
+
+    def read(self, size: int = -1) -> bytes:
+        if size <= _CHUNK:
+            return self._read(size)
+        # Nothing but the directory is read in more than a chunk.
+        allowed = f"the ZIP holds more than the {self._entries} entries allowed"
+        if size > max(self._entries * _LONGEST_RECORD, _CHUNK):
+            raise BundleError(f"{allowed}, or very long names")
+        data = self._read(size)
+        if data.count(_RECORD) > self._entries:
+            raise BundleError(allowed)
+        return data
 
 
 def _checked_list(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
@@ -163,7 +190,10 @@ def _end(file: IO[bytes], entry: zipfile.ZipInfo) -> int:
 def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> Iterator[bytes]:
     read = 0
     budget.packed += entry.compress_size
-    with archive.open(entry) as stream:
+    # Left to itself, `zipfile` ends where the declared size is reached, though other programs would unpack more.
+    unpacked = copy(entry)
+    unpacked.file_size = sys.maxsize
+    with archive.open(unpacked) as stream:
         while chunk := stream.read(_CHUNK):
             read += len(chunk)
             budget.spend(len(chunk), read, entry)
