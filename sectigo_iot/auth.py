@@ -7,6 +7,7 @@ what it got.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -19,26 +20,38 @@ from sectigo_iot.errors import (
     CredentialsMismatchError,
     InvalidCredentialsError,
     InvalidReplyError,
-    MustUseTLSAuthError,
     NotAuthorizedError,
     RedirectError,
     SectigoError,
     TokensExpiredError,
 )
+from sectigo_iot.refusals import Refusals
 from sectigo_iot.tokens import TokenPair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sectigo_iot.certificate_login import CertificateLogin
     from sectigo_iot.credentials import Login
+    from sectigo_iot.replies import Reply
     from sectigo_iot.tokens import TokenStore
     from sectigo_iot.transport import Transport
 
 _log = logging.getLogger("sectigo_iot.auth")
 
 MARGIN = 5.0
-"""Seconds that a token must still live to be sent."""
+"""Seconds that a token must still live to be sent; a quarter of its life where that is less."""
+REFRESH_SECONDS = 15.0
+"""How long a renewal may take before a log-in is tried, so that both end before others stop waiting for the lock."""
+DENIED_SECONDS = 300.0
+"""How long a log-in that was answered by 403 is not tried again by itself: it may pass, and locks no account."""
+FRESH_SECONDS = 60.0
+"""How long a pair that another process got is believed when the service has just rejected ours."""
 
+_NOT_AGAIN = (
+    "it is not tried again by itself, because repeated failures lock an account; "
+    "`sectigo auth --login` and `sectigo -p … auth` try it by intent, as does authenticate() of the library"
+)
 
 _LIVE: weakref.WeakSet[Authenticator] = weakref.WeakSet()
 
@@ -62,16 +75,22 @@ class Authenticator:
         store: TokenStore,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._login = login
         self._store = store
         self._clock = clock
+        self._monotonic = monotonic
+        self._certificate: CertificateLogin | None = None
         self._endpoint = transport.settings.endpoint
         self._guard = threading.RLock()
         _LIVE.add(self)
-        self._refused: tuple[str, str] | None = None
+        # A store of the caller's own need not know of refusals.
+        self._refusals: Refusals = getattr(store, "refusals", None) or Refusals()
+        self._denied: tuple[str, str, float] | None = None
         self._pair: TokenPair | None = None
+        self._until = 0.0
 
     def renew_lock(self) -> None:
         """Forget who holds the lock between threads."""
@@ -83,26 +102,33 @@ class Authenticator:
         Raises NotAuthenticatedError and its kinds, TransportError and its kinds.
         """
         with self._guard:
-            pair = self._usable(self._pair, rejected) or self._usable(self._kept(), rejected)
+            pair = self._usable(self._pair, rejected) or self._found(rejected)
             if pair is None:
                 pair = self._renew(rejected)
-            self._pair = pair
+            self._hold(pair)
             return pair.access_token
 
     def tokens(self) -> TokenPair | None:
-        """Return the pair that there is, whether it may still be used or not."""
-        return self._pair or self._kept()
+        """Return the later pair of store and memory, whether it may still be used or not."""
+        pairs = [pair for pair in (self._kept(), self._pair) if pair is not None]
+        now = self._clock()
+        return max(pairs, key=lambda pair: (pair.received <= now, pair.received), default=None)
 
     def authenticate(self) -> TokenPair:
-        """Log in with user name and password, whatever tokens there are, and keep the new ones."""
-        with self._guard, self._store.lock(self._endpoint, self._login.username()):
-            return self._keep(self._log_in())
+        """Log in with user name and password, whatever tokens there are, and keep the new ones.
+
+        This is an act of will: a password is tried even if it was refused before.
+        """
+        with self._guard:
+            self._login.password()
+            with self._store.lock(self._endpoint, self._login.username()):
+                return self._keep(self._log_in(by_intent=True))
 
     def refresh(self) -> TokenPair:
         """Exchange the refresh token for new tokens, and keep them. Raises TokensExpiredError where there is none."""
         with self._guard, self._store.lock(self._endpoint, self._login.username()):
             pair = self.tokens()
-            if pair is None or not pair.refreshable(self._clock()):
+            if pair is None or not self._may_refresh(pair):
                 raise TokensExpiredError("there is no refresh token that may be used")
             return self._keep(self._refresh(pair))
 
@@ -113,34 +139,51 @@ class Authenticator:
             self._store.delete(self._endpoint, self._login.username())
 
     def _usable(self, pair: TokenPair | None, rejected: str | None) -> TokenPair | None:
-        if pair is None or pair.access_token == rejected or not pair.valid(self._clock(), margin=MARGIN):
+        if pair is None or pair.access_token == rejected:
             return None
-        return pair
+        margin = max(0.0, min(MARGIN, pair.lifetime / 4))
+        # Since it is held here, it has lived by a clock that nobody can set.
+        outlived = pair == self._pair and self._monotonic() + margin >= self._until
+        return pair if pair.valid(self._clock(), margin=margin) and not outlived else None
+
+    def _found(self, rejected: str | None) -> TokenPair | None:
+        """Return what others have got, unless the service, which has just rejected ours, may have dropped it, too."""
+        pair = self.tokens()
+        stale = pair is not None and rejected is not None and self._clock() - pair.received > FRESH_SECONDS
+        return None if stale else self._usable(pair, rejected)
+
+    def _may_refresh(self, pair: TokenPair) -> bool:
+        # Of a pair from the future, as it seems where the clock was set back, only the service knows.
+        now = self._clock()
+        return pair.refreshable(now) or pair.received > now
 
     def _kept(self) -> TokenPair | None:
         return self._store.load(self._endpoint, self._login.username())
 
-    def _keep(self, pair: TokenPair) -> TokenPair:
+    def _hold(self, pair: TokenPair) -> None:
+        if pair != self._pair:
+            self._until = self._monotonic() + pair.valid_until - self._clock()
         self._pair = pair
+
+    def _keep(self, pair: TokenPair) -> TokenPair:
+        self._hold(pair)
         self._store.save(self._endpoint, self._login.username(), pair)
         return pair
 
     def _renew(self, rejected: str | None) -> TokenPair:
-        known = self._kept() or self._pair
-        if known is None or not known.refreshable(self._clock()):
+        known = self.tokens()
+        if known is None or not self._may_refresh(known):
             # Whoever is asked for a password takes his time, and nobody shall wait for the lock meanwhile.
             self._login.password()
         with self._store.lock(self._endpoint, self._login.username()):
             # Another thread or process may have renewed it while we waited for the lock.
-            kept = self._kept() or self._pair
-            found = self._usable(kept, rejected)
-            return found or self._keep(self._refreshed_or_logged_in(kept))
+            return self._found(rejected) or self._keep(self._refreshed_or_logged_in(self.tokens()))
 
     def _refreshed_or_logged_in(self, pair: TokenPair | None) -> TokenPair:
-        if pair is None or not pair.refreshable(self._clock()):
+        if pair is None or not self._may_refresh(pair):
             return self._log_in()
         try:
-            return self._refresh(pair)
+            return self._refresh(pair, REFRESH_SECONDS)
         except SectigoError as error:
             _log.info("the session cannot be refreshed (%s), logging in", error)
             return self._log_in_after(error)
@@ -154,54 +197,76 @@ class Authenticator:
                 raise TokensExpiredError(f"the session is over, and {error}", hint=error.hint) from None
             raise refused from None
 
-    def _refresh(self, pair: TokenPair) -> TokenPair:
+    def _refresh(self, pair: TokenPair, seconds: float = math.inf) -> TokenPair:
         body = pair.refresh_token.encode()
-        document = self._exchange("refresh", body=body, secrets=(pair.refresh_token,))
+        document = self._exchange("refresh", body=body, secrets=(pair.refresh_token,), seconds=seconds)
         return self._pair_of(document, document.get("refreshToken") or pair.refresh_token)
 
-    def _log_in(self) -> TokenPair:
+    def _log_in(self, *, by_intent: bool = False) -> TokenPair:
         username, password = self._login.username(), self._login.password()
-        if (username, password) == self._refused:
-            raise InvalidCredentialsError(
-                401,
-                f"the password of {username} was refused before, and is not tried again",
-                action="authenticate",
-                hint="repeated failures lock an account",
-            )
+        if not by_intent and not self._login.was_typed:
+            self._check_not_refused(username, password)
+            self._check_not_denied(username, password)
         try:
             document = self._exchange(
                 "authenticate", payload={"username": username, "password": password}, secrets=(password,)
             )
         except InvalidCredentialsError as error:
-            self._refused = username, password
+            self._refusals.note(self._endpoint, username, password, self._clock())
             self._login.forget_password()
-            error.hint = "are user name and password right? It is not tried again: repeated failures lock an account"
+            error.hint = f"are user name and password right? {_NOT_AGAIN}"
             raise
         except NotAuthorizedError as error:
+            self._denied = username, password, self._monotonic()
             error.hint = "are user name and password right, and may this user log in?"
             raise
-        except RedirectError as error:
-            raise (_tls_auth(username, error) if error.status == 307 else error) from None
+        self._refusals.forget(self._endpoint, username)
+        self._denied = None
         return self._pair_of(document, document.get("refreshToken"))
 
-    def _exchange(self, name: str, *, secrets: tuple[str, ...], **content: Any) -> dict[str, Any]:
+    def _check_not_refused(self, username: str, password: str) -> None:
+        refused = self._refusals.moment(self._endpoint, username, password)
+        if refused is not None:
+            # The next time another one may be found.
+            self._login.forget_password()
+            when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(refused))
+            words = f"the password of {username} was refused before ({when}), and is not tried again"
+            raise InvalidCredentialsError(401, words, action="authenticate", hint=_NOT_AGAIN)
+
+    def _check_not_denied(self, username: str, password: str) -> None:
+        if self._denied is not None and self._denied[:2] == (username, password):
+            left = self._denied[2] + DENIED_SECONDS - self._monotonic()
+            if left > 0:
+                words = f"{username} was not let in before, and is not tried again for {left:.0f} s"
+                raise NotAuthorizedError(403, words, action="authenticate", hint="may this user log in?")
+
+    def _exchange(
+        self, name: str, *, secrets: tuple[str, ...], seconds: float = math.inf, **content: Any
+    ) -> dict[str, Any]:
         endpoint = ENDPOINTS[name]
         call = Call(endpoint, self._transport.url(endpoint), "POST", secrets=secrets, **content)
-        document = self._transport.send(call).document()
+        document = self._answer(call, seconds).document()
         if not isinstance(document, dict):
             raise InvalidReplyError(f"{name}: the service's answer holds no tokens")
         return document
+
+    def _answer(self, call: Call, seconds: float) -> Reply:
+        try:
+            return self._transport.limited(seconds).send(call)
+        except RedirectError as error:
+            if error.status != 307 or call.endpoint.name != "authenticate":
+                raise
+            return self._certificate_login().follow(call, error, self._login.username())
+
+    def _certificate_login(self) -> CertificateLogin:
+        from sectigo_iot.certificate_login import CertificateLogin
+
+        if self._certificate is None:
+            self._certificate = CertificateLogin(self._transport, self._clock)
+        return self._certificate
 
     def _pair_of(self, document: dict[str, Any], refresh: object) -> TokenPair:
         access = document.get("accessToken")
         if not isinstance(access, str) or not isinstance(refresh, str):
             raise InvalidReplyError("the service's answer to the log-in holds no tokens")
         return TokenPair(access, refresh, self._clock())
-
-
-def _tls_auth(username: str, error: RedirectError) -> SectigoError:
-    return MustUseTLSAuthError(
-        f"the account {username} must log in with a client certificate",
-        location=error.location,
-        hint="this version logs in with a password only; ask for password log-in in the portal",
-    )

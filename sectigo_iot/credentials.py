@@ -85,6 +85,11 @@ class Login:
                 raise CredentialsMismatchError(f"there is no password for the user {self._username}", hint=_HINT)
             return self._password
 
+    @property
+    def was_typed(self) -> bool:
+        """Whether somebody was asked for the password, who wants it tried; a prompt asks anew after each refusal."""
+        return self.password_source == "prompt"  # noqa: S105 - the name of a source
+
     def forget_password(self) -> None:
         """Drop a password that was refused, so that a prompt may ask again; one that was given stays the one."""
         self._password = self._given

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import os
-import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import NotAuthenticatedError, TargetExistsError
-from sectigo_iot.files import private_folder, write_private
+from sectigo_iot.records import Records, make_way
+from sectigo_iot.refusals import Refusals
 from sectigo_iot.tokens import TokenPair
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ _log = logging.getLogger("sectigo_iot.tokencache")
 
 LOCK_SECONDS = 90.0
 """How long another process may take to log in; after that it is taken to hang, and not waited for."""
-LARGEST = 64 * 1024
-"""Bytes; a file above this is no cache of ours."""
+_NOWHERE = Path(os.devnull, "sectigo-iot")
+"""Where no file can be, for a user without a home."""
 
 
 class FileTokenStore:
@@ -34,63 +33,59 @@ class FileTokenStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self._own = folder is None
         self._folder = None if folder is None else Path(folder)
+        self._records: Records | None = None
+        self._refusals: Refusals | None = None
 
     @property
     def folder(self) -> Path:
         """The folder, which need not exist yet."""
         if self._folder is None:
-            from platformdirs import user_cache_path
-
-            self._folder = user_cache_path("sectigo-iot", appauthor=False)
+            self._folder = _default_folder()
         return self._folder
+
+    @property
+    def refusals(self) -> Refusals:
+        """Which passwords were refused, kept in the same folder."""
+        if self._refusals is None:
+            self._refusals = Refusals(Records(self.folder, ".refused", own=self._own))
+        return self._refusals
+
+    @property
+    def _kept(self) -> Records:
+        if self._records is None:
+            self._records = Records(self.folder, ".json", own=self._own)
+        return self._records
 
     def path(self, endpoint: str, username: str) -> Path:
         """Where the pair of this endpoint and user is kept; the file need not exist."""
-        return self.folder / f"{_name(endpoint, username)}.json"
+        return self._kept.path(endpoint, username)
 
     def load(self, endpoint: str, username: str) -> TokenPair | None:
         """Return the pair, or None where there is none that can be trusted and read."""
-        document = _read(self.path(endpoint, username))
-        if document is None or (document.get("endpoint"), document.get("username")) != (endpoint, username):
-            return None
-        try:
-            received = float(str(document.get("received")))
-            access, refresh = document.get("accessToken") or "", document.get("refreshToken") or ""
-            return TokenPair(str(access), str(refresh), received) if math.isfinite(received) else None
-        except (NotAuthenticatedError, TypeError, ValueError):
-            return None
+        document = self._kept.read(endpoint, username)
+        return _pair(document) if document is not None else None
 
     def save(self, endpoint: str, username: str, pair: TokenPair) -> None:
         """Keep the pair. Where that cannot be done (a full or read-only disk) it is said in the log."""
-        document = {
-            "endpoint": endpoint,
-            "username": username,
+        fields = {
             "accessToken": pair.access_token,
             "refreshToken": pair.refresh_token,
             "received": pair.received,
         }
         try:
-            private_folder(self.folder)
-            write_private(self.path(endpoint, username), json.dumps(document).encode(), replace=True)
+            self._kept.write(endpoint, username, fields)
         except (OSError, TargetExistsError) as error:
-            reason = getattr(error, "strerror", None) or "a folder is in the way"
-            _log.warning("the tokens cannot be kept: %s: %s", self.folder, reason)
+            _log.warning("the tokens cannot be kept: %s", self._why(error, "a folder is in the way"))
 
     def delete(self, endpoint: str, username: str) -> None:
-        """Forget the pair."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path(endpoint, username).unlink()
+        """Forget the pair. Raises OSError where it stays."""
+        self._kept.remove(endpoint, username)
 
     def users(self, endpoint: str) -> list[str]:
         """Return the users that have a pair for this endpoint, sorted."""
-        try:
-            documents = [_read(path) for path in self.folder.glob("*.json")]
-        except OSError:
-            return []
-        return sorted(
-            str(d["username"]) for d in documents if d and d.get("endpoint") == endpoint and "username" in d
-        )
+        return sorted(username for username, document in self._kept.all(endpoint).items() if _pair(document))
 
     @contextlib.contextmanager
     def lock(self, endpoint: str, username: str) -> Iterator[None]:
@@ -98,43 +93,53 @@ class FileTokenStore:
         from filelock import FileLock
 
         # An object of its own for each holder: flock then excludes threads as well as processes.
-        lock = FileLock(str(self.path(endpoint, username)) + ".lock", mode=0o600, timeout=LOCK_SECONDS)
+        path = self.path(endpoint, username).with_suffix(".json.lock")
+        lock = FileLock(path, mode=0o600, timeout=LOCK_SECONDS)
         with contextlib.ExitStack() as held:
             try:
-                private_folder(self.folder)
+                self._kept.make_folder()
+                make_way(path)
+                _close_to_others(path)
                 held.enter_context(lock)
-            except (OSError, NotImplementedError) as error:
-                reason = getattr(error, "strerror", None) or "another process holds the lock"
-                _log.warning("the token cache cannot be locked: %s: %s", self.folder, reason)
+            except (OSError, NotImplementedError, RuntimeError) as error:
+                _log.warning(
+                    "the token cache cannot be locked: %s", self._why(error, "another process holds the lock")
+                )
             yield
 
+    def _why(self, error: Exception, otherwise: str) -> str:
+        if self.folder == _NOWHERE:
+            return "this user has no home folder"
+        return f"{self.folder}: {getattr(error, 'strerror', None) or otherwise}"
 
-def _name(endpoint: str, username: str) -> str:
-    from hashlib import sha256
 
-    return sha256(f"{endpoint}\0{username}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _default_folder() -> Path:
+    from platformdirs import user_cache_path
 
-
-def _read(path: Path) -> dict[str, object] | None:
     try:
-        data = _read_trusted(path)
-        document = json.loads(data) if data is not None else None
-    except (OSError, ValueError, RecursionError):
+        folder = user_cache_path("sectigo-iot", appauthor=False)
+    except RuntimeError:
+        return _NOWHERE
+    # Older versions of platformdirs take a home that they do not find for a folder of this name, here.
+    return folder if folder.is_absolute() else _NOWHERE
+
+
+def _close_to_others(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_mode & 0o777 != 0o600:
+            path.chmod(0o600)
+
+
+def _pair(document: dict[str, object]) -> TokenPair | None:
+    """Return the pair that a document holds, or None where it holds none."""
+    access, refresh, received = (document.get(name) for name in ("accessToken", "refreshToken", "received"))
+    if not isinstance(access, str) or not isinstance(refresh, str) or isinstance(received, bool):
         return None
-    return document if isinstance(document, dict) else None
-
-
-def _read_trusted(path: Path) -> bytes | None:
-    """Read a plain file that only its owner, who is us, can open; never through a link, never blocking on a FIFO."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST:
-            return None
-        if state.st_uid != os.geteuid() or state.st_mode & 0o077:
-            _log.warning("%s can be read by others, so it is not trusted", path)
-            return None
-        return file.read()
+    try:
+        moment = float(str(received))
+        return TokenPair(access, refresh, moment) if math.isfinite(moment) else None
+    except (NotAuthenticatedError, OverflowError, ValueError):
+        return None
 
 
 class MemoryTokenStore:
@@ -144,6 +149,7 @@ class MemoryTokenStore:
         self._pairs: dict[tuple[str, str], TokenPair] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._guard = threading.Lock()
+        self.refusals = Refusals()
 
     def load(self, endpoint: str, username: str) -> TokenPair | None:
         """Return the pair, if any."""

@@ -15,6 +15,10 @@ from sectigo_iot.errors import InvalidClaimsError, TokensMismatchError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+ACCESS_SECONDS = 600.0
+REFRESH_SECONDS = 7200.0
+"""The shortest lifetimes that the service documents, for a token that does not tell its own."""
+
 
 class Claims(NamedTuple):
     """The claims of one token that say when it may be used, in epoch seconds of the server's clock."""
@@ -25,17 +29,23 @@ class Claims(NamedTuple):
     scopes: tuple[str, ...] = ()
 
 
-def read_claims(token: str) -> Claims:
-    """Read a JWT's claims. Raises InvalidClaimsError if it is none, or has neither `iat` nor `exp`."""
+def read_claims(token: str, lifetime: float = ACCESS_SECONDS) -> Claims:
+    """Read a JWT's claims. `lifetime`: the seconds between `iat` and `exp` where one of the two is missing.
+
+    Raises InvalidClaimsError if it is no JWT, or has neither `iat` nor `exp`.
+    """
     document = _payload(token)
     issued_at, expires = _seconds(document.get("iat")), _seconds(document.get("exp"))
-    if issued_at is None or expires is None:
-        raise InvalidClaimsError("the service's token does not say how long it lives (claims iat and exp)")
     not_before = _seconds(document.get("nbf"))
+    if issued_at is None:
+        if expires is None:
+            raise InvalidClaimsError("the service's token does not say how long it lives (claims iat and exp)")
+        # When it was issued is a guess now, and no measure of when it may be used from.
+        issued_at, not_before = expires - lifetime, None
     scopes = document.get("scopes")
     return Claims(
         issued_at,
-        expires,
+        issued_at + lifetime if expires is None else expires,
         issued_at if not_before is None else not_before,
         tuple(map(str, scopes)) if isinstance(scopes, list) else (),
     )
@@ -61,7 +71,7 @@ def _seconds(value: object) -> float | None:
         seconds = float(str(value)) if number else float("nan")
     except (ValueError, OverflowError):
         return None
-    return seconds if abs(seconds) < 1e12 else None
+    return seconds if 0 <= seconds < 1e12 else None
 
 
 class TokenPair:
@@ -86,8 +96,8 @@ class TokenPair:
             ("access_token", access_token),
             ("refresh_token", refresh_token),
             ("received", received),
-            ("_access", read_claims(access_token)),
-            ("_refresh", read_claims(refresh_token)),
+            ("_access", read_claims(access_token, ACCESS_SECONDS)),
+            ("_refresh", read_claims(refresh_token, REFRESH_SECONDS)),
         ):
             object.__setattr__(self, name, value)
 
@@ -122,8 +132,14 @@ class TokenPair:
         """When the refresh token runs out, in epoch seconds of our clock."""
         return self._on_our_clock(self._refresh, self._refresh.expires)
 
+    @property
+    def lifetime(self) -> float:
+        """How many seconds the access token lives; 0 or less for one that never may be used."""
+        return self._access.expires - self._access.issued_at
+
     def _on_our_clock(self, claims: Claims, moment: float) -> float:
-        return int(self.received) + moment - claims.issued_at
+        # The difference first: it is exact where the sum of two large numbers is not.
+        return int(self.received) + (moment - claims.issued_at)
 
     def valid(self, now: float, *, margin: float = 0.0) -> bool:
         """Whether the access token may be used at `now`, and for `margin` seconds more."""

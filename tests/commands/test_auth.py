@@ -145,6 +145,19 @@ def test_debug(
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 
+def test_debug_after_the_clock_was_set_back(sectigo: Runner, liar: LyingService) -> None:
+    sectigo("auth", env=liar.environ)
+    path = Path(sectigo("auth", "--cache", env=liar.environ).out.rstrip("\n"))
+    kept = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**kept, "received": kept["received"] + 3600}))
+    done = sectigo("auth", "--debug", env=liar.environ)
+    assert (done.code, done.out) == (0, "credentials are expired or invalid\n")
+    assert done.err.splitlines()[2:] == [
+        "access token: not to be used yet by this clock",
+        "refresh token: not to be used yet by this clock",
+    ]
+
+
 def test_debug_without_a_session(sectigo: Runner, home: Path) -> None:
     done = sectigo("auth", "--debug")
     assert (done.code, done.out) == (0, "credentials are expired or invalid\n")

@@ -110,7 +110,7 @@ def test_fault_12a_a_file_in_the_way_of_the_folder(sectigo: Runner, liar: LyingS
     assert "file" in told(done.err)
 
 
-@pytest.mark.parametrize("claims", [{}, {"iat": 1}, {"exp": 2}, {"iat": None, "exp": None}], ids=str)
+@pytest.mark.parametrize("claims", [{}, {"iat": None, "exp": None}, {"iat": "soon"}], ids=str)
 def test_fault_12b_a_token_without_its_times(sectigo: Runner, liar: LyingService, claims: dict[str, object]) -> None:
     token = jwt(sub="/account/1/user/2", **claims)
     liar.answers[AUTH] = document({"accessToken": token, "refreshToken": token})
@@ -120,7 +120,7 @@ def test_fault_12b_a_token_without_its_times(sectigo: Runner, liar: LyingService
 
 
 def test_fault_12c_null_in_answer_to_a_log_in(sectigo: Runner, liar: LyingService) -> None:
-    for status, code in ((200, 1), (401, 4), (500, 1)):
+    for status, code in ((200, 1), (500, 1), (401, 4)):
         liar.answers[AUTH] = document(None, status)
         done = sectigo("auth", env=liar.environ)
         assert (done.code, done.out) == (code, "")

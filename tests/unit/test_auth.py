@@ -30,7 +30,10 @@ from sectigo_iot import (
     TokensMismatchError,
     TransportError,
 )
+from sectigo_iot.auth import Authenticator
+from sectigo_iot.credentials import login_of
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.transport import Transport
 from tests.conftest import settings_for
 from tests.unit.lying_server import (
     BATCH,
@@ -226,11 +229,80 @@ def test_a_refused_password_is_tried_once() -> None:
         for words in ("failed with status 401: no", "refused before", "refused before"):
             with pytest.raises(InvalidCredentialsError, match=words):
                 client.licenses_used()
-        with pytest.raises(InvalidCredentialsError, match="refused before") as caught:
-            client.authenticate()
-        assert caught.value.hint
         assert len(server.logins) == 1
         assert server.calls == []
+
+
+def test_a_refused_password_is_tried_again_by_intent() -> None:
+    with lies(LICENCES, login=DENIED) as (server, client):
+        with pytest.raises(InvalidCredentialsError):
+            client.licenses_used()
+        for tries in (2, 3):
+            with pytest.raises(InvalidCredentialsError, match="401: no"):
+                client.authenticate()
+            assert len(server.logins) == tries
+        with pytest.raises(InvalidCredentialsError, match=r"refused before \(\d{4}-\d\d-\d\d .*\)") as caught:
+            client.licenses_used()
+        assert caught.value.hint is not None
+        assert "authenticate()" in caught.value.hint
+        assert len(server.logins) == 3
+
+
+def test_a_password_that_is_found_right_after_all_is_used_again(tmp_path: Path) -> None:
+    replies = iter([DENIED, json_answer(tokens()), DENIED])
+    with LyingServer(LICENCES, login=lambda _: next(replies)) as server:
+        settings = settings_at(server.url, token_store=FileTokenStore(tmp_path))
+        for words in ("401: no", "refused before"):
+            with IoTManager(settings) as client, pytest.raises(InvalidCredentialsError, match=words):
+                client.licenses_used()
+        with IoTManager(settings) as client:
+            client.authenticate()
+            assert len(server.logins) == 2
+            assert not list(tmp_path.glob("*.refused"))
+            client.forget_tokens()
+            with pytest.raises(InvalidCredentialsError, match="401: no"):
+                client.licenses_used()
+
+
+def test_a_password_that_was_refused_is_looked_for_again_the_next_time(tmp_path: Path) -> None:
+    kept = tmp_path / "password"
+    kept.write_text("wrong")
+
+    def judge(seen: Seen) -> bytes:
+        return json_answer(tokens()) if seen.document["password"] == "right" else DENIED
+
+    with lies(LICENCES, login=judge, password=None, password_file=str(kept)) as (server, client):
+        for words in ("401: no", "refused before", "refused before"):
+            with pytest.raises(InvalidCredentialsError, match=words):
+                client.licenses_used()
+        kept.write_text("right")
+        assert client.licenses_used().issued == 1
+        assert len(server.logins) == 2
+
+
+def test_a_login_that_is_denied_is_not_tried_again_for_a_while() -> None:
+    ticks = Clock()
+    with LyingServer(LICENCES, login=answer(403)) as server:
+        settings = settings_at(server.url)
+        transport, store = Transport(settings), MemoryTokenStore()
+        auth = Authenticator(transport, login_of(settings, store), store, monotonic=ticks)
+        for after, logins in ((0, 1), (1, 1), (298, 1), (2, 2), (10, 2)):
+            ticks.now += after
+            with pytest.raises(NotAuthorizedError):
+                auth.token()
+            assert len(server.logins) == logins
+        with pytest.raises(NotAuthorizedError):
+            auth.authenticate()
+        assert len(server.logins) == 3
+        transport.close()
+
+
+def test_a_password_that_was_just_typed_is_tried_even_if_it_was_refused() -> None:
+    with lies(LICENCES, login=DENIED, password=None, prompt=lambda *_: "typed") as (server, client):
+        for tries in (1, 2):
+            with pytest.raises(InvalidCredentialsError, match="401: no"):
+                client.licenses_used()
+            assert len(server.logins) == tries
 
 
 def test_another_password_is_tried_after_a_refused_one() -> None:
@@ -321,7 +393,7 @@ def test_an_empty_token_is_a_mismatch(half: str) -> None:
         client.licenses_used()
 
 
-@pytest.mark.parametrize("bad", ["opaque", jwt({"sub": "jane"}), jwt({"iat": 1}), "a.b.c", f"{token()}\r\nX: y"])
+@pytest.mark.parametrize("bad", ["opaque", jwt({"sub": "jane"}), "a.b.c", f"{token()}\r\nX: y"])
 @pytest.mark.parametrize("half", ["accessToken", "refreshToken"])
 def test_a_token_without_claims_is_refused(half: str, bad: str) -> None:
     with lies(LICENCES, login=json_answer({**tokens(), half: bad})) as (server, client):

@@ -193,11 +193,107 @@ def test_a_fifo_does_not_hang_the_reader(store: FileTokenStore) -> None:
     assert store.users(ENDPOINT) == []
 
 
-def test_a_folder_in_place_of_the_file_is_no_error(store: FileTokenStore, caplog: pytest.LogCaptureFixture) -> None:
-    store.path(ENDPOINT, "jane").mkdir(parents=True)
+def test_a_folder_in_place_of_the_file_makes_way_if_it_is_empty(
+    store: FileTokenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = store.path(ENDPOINT, "jane")
+    (path / "deeper").mkdir(parents=True)
     assert store.load(ENDPOINT, "jane") is None
     store.save(ENDPOINT, "jane", pair())
-    assert "cannot be kept" in caplog.text
+    assert f"cannot be kept: {store.folder}: Directory not empty" in caplog.text
+    store.delete(ENDPOINT, "jane")
+    (path / "deeper").rmdir()
+    store.save(ENDPOINT, "jane", pair())
+    assert store.load(ENDPOINT, "jane") == pair()
+
+
+def test_what_is_not_trusted_is_said_once_and_again_if_it_happens_again(
+    store: FileTokenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for times in (1, 2):
+        document(store)
+        store.path(ENDPOINT, "jane").chmod(0o644)
+        for _ in range(3):
+            assert store.load(ENDPOINT, "jane") is None
+        assert store.users(ENDPOINT) == []
+        assert caplog.text.count("can be read by others") == times
+
+
+@pytest.mark.parametrize("bad", ["link to a folder", "link to nothing", "fifo", "folder"])
+@pytest.mark.parametrize("what", ["tokens", "lock"])
+def test_what_stands_in_the_way_is_replaced(store: FileTokenStore, tmp_path: Path, bad: str, what: str) -> None:
+    path = store.path(ENDPOINT, "jane")
+    path = path.with_suffix(".json.lock") if what == "lock" else path
+    path.parent.mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if bad == "fifo":
+        os.mkfifo(path)
+    elif bad == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(elsewhere if bad == "link to a folder" else elsewhere / "nothing")
+    with store.lock(ENDPOINT, "jane"):
+        store.save(ENDPOINT, "jane", pair())
+    assert store.load(ENDPOINT, "jane") == pair()
+    assert stat.S_ISREG(path.lstat().st_mode)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_lock_that_is_a_link_leaves_alone_what_it_points_to(store: FileTokenStore, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    lock = store.path(ENDPOINT, "jane").with_suffix(".json.lock")
+    lock.parent.mkdir(parents=True)
+    lock.symlink_to(elsewhere)
+    with store.lock(ENDPOINT, "jane"):
+        assert mode(lock) == 0o600
+    assert elsewhere.read_text() == "mine"
+
+
+def test_a_user_is_one_with_tokens_under_his_own_name(store: FileTokenStore) -> None:
+    store.save(ENDPOINT, "zoe", pair())
+    data = document(store, username=["jane"])
+    path = store.path(ENDPOINT, "jane")
+    for bad in (data, document(store, accessToken={"a": 1}), document(store, username="joe")):
+        path.write_bytes(bad)
+        assert store.users(ENDPOINT) == ["zoe"]
+
+
+def test_a_folder_of_ours_is_closed_to_others_and_one_that_was_named_is_left_alone(home: Path) -> None:
+    ours, named = FileTokenStore(), FileTokenStore(home / "named")
+    for store, bits in ((ours, 0o700), (named, 0o755)):
+        store.folder.mkdir(parents=True)
+        store.folder.chmod(0o755)
+        store.save(ENDPOINT, "jane", pair())
+        assert mode(store.folder) == bits
+
+
+HOMELESS = """
+import filelock, logging, os, platformdirs, platformdirs.unix, sys
+from sectigo_iot import FileTokenStore, TokenPair
+logging.basicConfig(stream=sys.stdout)
+if os.geteuid() == 0:
+    os.setgid(54321)
+    os.setuid(54321)
+store = FileTokenStore()
+with store.lock("https://iot.example.com", "jane"):
+    store.save("https://iot.example.com", "jane", TokenPair(*sys.argv[1:], 1.0))
+print(store.load("https://iot.example.com", "jane"), store.users("https://iot.example.com"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a home")
+def test_a_user_without_a_home_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name)
+    tmp_path.chmod(0o777)
+    command = [sys.executable, "-c", HOMELESS, token(), token()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "None []"
+    assert "the tokens cannot be kept: this user has no home folder" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_folder_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

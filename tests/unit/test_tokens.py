@@ -65,17 +65,41 @@ def test_not_before_is_read_and_otherwise_the_time_of_issue() -> None:
     assert read_claims(jwt(REFRESH)).not_before == NOW
 
 
-@pytest.mark.parametrize("value", [None, "soon", "", [], {}, True, 1e300, "nan", "inf", -1e300, 10**400])
-@pytest.mark.parametrize("claim", ["iat", "exp"])
-def test_a_token_without_usable_times_is_refused(claim: str, value: object) -> None:
-    with pytest.raises(InvalidClaimsError, match="iat and exp"):
-        read_claims(jwt({**CLAIMS_2020, claim: value}))
+NO_TIMES: list[object] = [None, "soon", "", [], {}, True, 1e300, "nan", "inf", -1e300, -5, "-5", 10**400]
 
 
-@pytest.mark.parametrize("claim", ["iat", "exp"])
-def test_a_token_that_lacks_a_time_is_refused(claim: str) -> None:
+@pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: str(value)[:8])
+def test_a_token_without_any_usable_time_is_refused(value: object) -> None:
     with pytest.raises(InvalidClaimsError, match="iat and exp"):
-        read_claims(jwt({name: value for name, value in CLAIMS_2020.items() if name != claim}))
+        read_claims(jwt({**CLAIMS_2020, "iat": value, "exp": value}))
+    with pytest.raises(InvalidClaimsError, match="iat and exp"):
+        read_claims(jwt({"sub": "jane"}))
+
+
+@pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: str(value)[:8])
+@pytest.mark.parametrize("claim", ["iat", "exp"])
+def test_a_token_that_lacks_one_time_lives_as_long_as_any_does(claim: str, value: object) -> None:
+    for claims in ({claim: value}, {}):
+        access = {**{k: v for k, v in CLAIMS_2020.items() if k != claim}, **claims}
+        refresh = {**{k: v for k, v in REFRESH.items() if k != claim}, **claims}
+        tokens = pair(access, refresh, at=NOW + 3600)
+        assert (tokens.valid_until, tokens.current_until) == (NOW + 3600 + 600, NOW + 3600 + 7200)
+        assert tokens.valid(NOW + 3600)
+        assert tokens.refreshable(NOW + 3600)
+
+
+def test_a_token_that_does_not_say_when_it_was_issued_may_be_used_at_once() -> None:
+    tokens = pair({"exp": NOW + 300, "nbf": NOW})
+    assert tokens.valid(NOW)
+    assert not tokens.valid(NOW + 600)
+
+
+@pytest.mark.parametrize("lifetime", [0, -1, -1e9])
+def test_a_token_that_says_that_it_does_not_live_is_never_valid(lifetime: float) -> None:
+    tokens = pair({**CLAIMS_2020, "exp": NOW + lifetime})
+    assert not tokens.valid(NOW)
+    assert tokens.lifetime == lifetime
+    assert tokens.refreshable(NOW)
 
 
 GOOD = jwt(CLAIMS_2020)

@@ -91,7 +91,9 @@ def _debug(context: Context) -> None:
     print_line(context, _state(tokens))
     context.say(f"user: {known.username if known else 'none'}\nendpoint: {context.settings.endpoint}")
     if tokens is not None:
-        context.say(f"access token: {_left(tokens.valid_until)}\nrefresh token: {_left(tokens.current_until)}")
+        now = time.time()
+        context.say(f"access token: {_left(tokens.valid_until, tokens.valid(now), now)}")
+        context.say(f"refresh token: {_left(tokens.current_until, tokens.refreshable(now), now)}")
 
 
 def _state(tokens: TokenPair | None) -> str:
@@ -108,9 +110,11 @@ def _moment(epoch: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(epoch))
 
 
-def _left(until: float) -> str:
-    left = int(until - time.time())
-    return f"{left} s left" if left > 0 else "expired"
+def _left(until: float, usable: bool, now: float) -> str:
+    if usable:
+        return f"{until - now:.0f} s left"
+    # A token may say so itself; or it was received before the clock was set back.
+    return "not to be used yet by this clock" if until > now else "expired"
 
 
 def _login(context: Context) -> None:
