@@ -32,6 +32,7 @@ COMMANDS = {
     "call": "make any call of the service",
     "serve": "run an emulator of the service on this machine",
     "validate": "check the configuration that is in force, and print it",
+    "doctor": "find out why it does not work, and what to do about it",
     "completion": "print a script that completes command lines in your shell",
     "help": "explain a command",
 }
@@ -69,7 +70,8 @@ def _too_many(parser: Parser, left: Sequence[str], spelt: Sequence[str], options
             f"unrecognized arguments: {left[0]}", hint=f"a switch is joined to it, as in --verbose={left[0]}"
         )
     near = any(each.startswith("--p") and not each.partition("=")[2].isdigit() for each in spelt)
-    if near or options.login_password is not None:
+    behind = any(each.startswith(("-p", "--p")) for each in left)
+    if near or behind or options.login_password is not None:
         parser.error(f"unrecognized arguments ({len(left)}): a password with blanks in it is quoted")
     hint = f"did you mean {parser.chief} {told(left[0])}?" if parser.chief and len(left) == 1 else None
     parser.error(f"unrecognized arguments: {' '.join(map(told, left))}", hint=hint)
