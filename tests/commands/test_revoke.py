@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sectigo_iot.emulator import Emulator
-from tests.commands.lying_service import CUT, FIND, REVOKE, Answer, LyingService, document, html
+from tests.commands.lying_service import CUT, FIND, REVOKE, Answer, LyingService, document, html, text
 from tests.conftest import Runner
 
 REASONS = {
@@ -102,15 +102,47 @@ def test_a_reply_that_is_lost(sectigo: Runner, liar: LyingService, answer: Answe
     liar.answers[REVOKE] = answer
     done = sectigo("revoke", "-p", "8", "-s", "ABCD", env=liar.environ)
     assert (done.code, done.out) == (5, "")
-    assert "`sectigo find`" in done.err
+    assert "`sectigo find -s ABCD` tells" in done.err
     assert "revoked ABCD" not in done.err
     assert liar.asked.count(REVOKE) == 1
 
 
-def test_the_body_of_the_reply_is_ignored(sectigo: Runner, liar: LyingService) -> None:
-    for answer in (html(), document(None), document({"success": True}), Answer(b"", 204)):
-        liar.answers[REVOKE] = answer
-        assert sectigo("revoke", "-p", "8", "-s", "ABCD", env=liar.environ).code == 0
+IGNORED = {
+    "nothing": Answer(b"", 204),
+    "nothing, called a page": Answer(b"\r\n", 200, "text/html"),
+    "null": document(None),
+    "a document": document({"success": True}),
+    "a document that speaks of pages": Answer(b'{"note": "<html>"}', 201),
+    "words": text("Certificate revoked"),
+    "words of no type": Answer(b"OK", 202, ""),
+}
+
+
+@pytest.mark.parametrize("body", IGNORED)
+def test_the_body_of_the_reply_is_ignored(sectigo: Runner, liar: LyingService, body: str) -> None:
+    liar.answers[REVOKE] = IGNORED[body]
+    done = sectigo("revoke", "-p", "8", "-s", "ABCD", env=liar.environ)
+    assert done == (0, "", "sectigo: revoked ABCD (unspecified)\n")
+
+
+PAGES = {
+    "a page": html(),
+    "a page for proxies": html(203),
+    "a page of another type": Answer(b"\n<HTML><body>Log in</body></HTML>", 200, "text/plain"),
+    "a page of no type": Answer(b"<!DOCTYPE html><title>Log in</title>", 200, ""),
+    "a part of a page": Answer(b"<p>Log in</p>", 200, "Text/HTML; charset=utf-8"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_no_answer_of_this_service(sectigo: Runner, liar: LyingService, page: str) -> None:
+    liar.answers[REVOKE] = PAGES[page]
+    done = sectigo("revoke", "-p", "8", "-s", "ABCD", env=liar.environ)
+    assert (done.code, done.out) == (5, "")
+    assert "nobody knows whether revokeCertificate was carried out" in done.err
+    assert "an HTML page" in done.err
+    assert "`sectigo find -s ABCD` tells" in done.err
+    assert liar.asked.count(REVOKE) == 1
 
 
 def test_the_profile_by_name(sectigo: Runner, shared: Emulator) -> None:

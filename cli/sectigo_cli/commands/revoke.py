@@ -73,12 +73,16 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _revoke(context: Context, profile: int, args: argparse.Namespace) -> None:
-    from sectigo_iot import NotFoundError
+    from sectigo_iot import NotFoundError, OutcomeUnknownError
 
+    find = f"`sectigo find -s {args.serial_number}` tells"
     try:
         context.client.revoke_certificate(profile, args.reason, args.serial_number)
     except NotFoundError as error:
-        error.hint = f"nothing was revoked; `sectigo find -s {args.serial_number}` tells what the service knows of it"
+        error.hint = f"nothing was revoked; {find} what the service knows of it"
+        raise
+    except OutcomeUnknownError as error:
+        error.hint = f"do not repeat it before you know; {find} whether it is revoked"
         raise
 
 
