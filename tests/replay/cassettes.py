@@ -11,6 +11,8 @@ import vcr  # type: ignore[import-untyped]
 import yaml  # type: ignore[import-untyped]
 from vcr.request import Request  # type: ignore[import-untyped]
 
+from sectigo_iot import FileTokenStore, TokenPair
+
 FOLDER = Path(__file__).parents[1] / "cassettes"
 _COMPARED = ("Accept", "Authorization", "Content-Type")
 
@@ -37,6 +39,14 @@ def answers(path: Path) -> list[Any]:
     """Return the bodies of a recording's replies, in their order: text, or the bytes of a download."""
     recorded = yaml.safe_load(path.read_text())
     return [each["response"]["body"]["string"] for each in recorded["interactions"]]
+
+
+def age_tokens(endpoint: str, username: str, seconds: float) -> None:
+    """Let the tokens that are kept have come so much earlier, as if that time had passed since."""
+    store = FileTokenStore()
+    kept = store.load(endpoint, username)
+    if kept is not None:
+        store.save(endpoint, username, TokenPair(kept.access_token, kept.refresh_token, kept.received - seconds))
 
 
 def indented(text: str) -> str:

@@ -23,12 +23,14 @@ import vcr  # type: ignore[import-untyped]
 
 from sectigo_cli.main import main
 from sectigo_iot.emulator import Emulator
-from tests.replay.cassettes import FOLDER
+from tests.replay.cassettes import FOLDER, age_tokens
 from tests.replay.scenarios import SCENARIOS, Scenario, Words, filled
 from tests.replay.scrubbing import ENDPOINT, Scrubber
 
 CLOCK = 1607618132.805
 """The moment of the order that TRISA's manual shows."""
+MINUTE = 60
+"""Seconds that pass after each line."""
 REQUEST = Path(__file__).parent / "example.com.csr"
 
 
@@ -85,12 +87,20 @@ class _Typist:
     def record(self, name: str, scenario: Scenario) -> None:
         for words, code in zip(scenario.typed, scenario.codes, strict=True):
             self._run(f"recorded-{name}", words, code)
-            self._clock.now += 60
+            self._a_minute_later(f"recorded-{name}")
+
+    def _a_minute_later(self, home: str) -> None:
+        """Let the time pass that the tokens have, for the emulator and for who keeps them."""
+        self._clock.now += MINUTE
+        with mock.patch.dict(os.environ, self._at_home(home)):
+            age_tokens(self.environ["SECTIGO_ENDPOINT"], self.environ["SECTIGO_USERNAME"], MINUTE)
+
+    def _at_home(self, home: str) -> dict[str, str]:
+        folder = str(self._home / home)
+        return {**self.environ, "HOME": folder, "XDG_CACHE_HOME": folder, "XDG_CONFIG_HOME": folder}
 
     def _run(self, home: str, words: Words, code: int) -> str:
-        folder = str(self._home / home)
-        environ = {**self.environ, "HOME": folder, "XDG_CACHE_HOME": folder, "XDG_CONFIG_HOME": folder}
-        with mock.patch.dict(os.environ, environ), _streams() as (out, err):
+        with mock.patch.dict(os.environ, self._at_home(home)), _streams() as (out, err):
             got = main(list(filled(words, **self._values)))
         if got != code:
             raise RuntimeError(f"{words[0]} ended with {got} instead of {code}: {err.getvalue()}")

@@ -15,9 +15,9 @@ import pytest
 from sectigo_iot import FileTokenStore
 from tests.conftest import Result
 from tests.replay import cassettes
-from tests.replay.cassettes import FOLDER, indented
+from tests.replay.cassettes import FOLDER, age_tokens, indented
 from tests.replay.conftest import Replay
-from tests.replay.record import REQUEST, record
+from tests.replay.record import MINUTE, REQUEST, record
 from tests.replay.scenarios import SCENARIOS, filled
 from tests.replay.scrubbing import ENDPOINT, SCRUBBED, serial_number
 
@@ -47,11 +47,15 @@ SAID = {
 }
 
 
+def a_minute_later() -> None:
+    age_tokens(ENDPOINT, ENVIRON["SECTIGO_USERNAME"], MINUTE)
+
+
 def played(replay: Replay, name: str, folder: Path) -> list[Result]:
     scenario = SCENARIOS[name]
     values = {"password": SCRUBBED, "serial": serial_number(1), "request": str(REQUEST), "folder": str(folder)}
     lines = [filled(words, **values) for words in scenario.typed]
-    results = replay(FOLDER / "emulator" / f"{name}.yaml", lines, ENVIRON)
+    results = replay(FOLDER / "emulator" / f"{name}.yaml", lines, ENVIRON, after=a_minute_later)
     assert tuple(result.code for result in results) == scenario.codes, results
     return results
 
