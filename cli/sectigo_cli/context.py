@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sectigo_cli.trace import Trace
     from sectigo_iot import IoTManager, Settings
 
 from sectigo_cli.endings import Endings
@@ -35,12 +36,21 @@ class Context:
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
         self._client: IoTManager | None = None
+        self._trace: Trace | None = None
         self._opened = contextlib.ExitStack()
 
     def close(self) -> None:
         """Close what was opened."""
         self._client = None
         self._opened.close()
+
+    def begin_trace(self) -> None:
+        """Keep what is exchanged from now on, if --trace asks for it. Raises UsageError for a file that cannot be."""
+        if self.options.trace is not None:
+            from sectigo_cli.trace import Trace
+
+            self._trace = Trace(self, self.options.trace)
+            self._opened.callback(self._trace.write)
 
     def say(self, text: str) -> None:
         """Talk to the user, on stderr; control characters that a server sent are made harmless."""
@@ -90,8 +100,14 @@ class Context:
                 options.endpoint,
                 options.environment,
                 allowed_host=options.allow_host,
+                ca_file=options.ca_file,
+                client_cert=options.client_cert,
+                client_key=options.client_key,
+                timeout=options.request_timeout,
+                download_timeout=options.download_timeout,
                 use_keyring=True,
                 prompt=self.ask if self.interactive else None,
+                observer=self._trace.observe if self._trace else None,
                 environ=self.environ,
             )
         return self._settings

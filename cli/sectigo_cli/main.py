@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from sectigo_cli.context import Context
 from sectigo_cli.endings import Interrupted, die
-from sectigo_cli.exits import DONE, FAILED, exit_code, report
+from sectigo_cli.exits import DONE, FAILED, NOT_READY, OUTCOME_UNKNOWN, exit_code, report
 from sectigo_cli.grammar import chosen, module_of, parse_command, parse_globals
 from sectigo_cli.options import UsageError
 from sectigo_cli.output import print_line
@@ -51,12 +51,13 @@ def _ended(argv: list[str], context: Context) -> int | signal.Signals:
     except BrokenPipeError:
         return signal.SIGPIPE
     except Exception as error:  # noqa: BLE001 - every error becomes a message here, none a traceback
-        if context.endings.heard and isinstance(error.__cause__, KeyboardInterrupt):
-            # Python 3.11 wraps it where it strikes while a class is made.
-            return context.endings.heard
-        with contextlib.suppress(OSError):
-            report(context, error)
-        return exit_code(error)
+        heard = context.endings.heard
+        if heard is None or exit_code(error) in (OUTCOME_UNKNOWN, NOT_READY):
+            with contextlib.suppress(OSError):
+                report(context, error)
+        # Foreign code makes other errors of an interruption: Python 3.11 where a class is made, cryptography where a
+        # signature is checked, which then does not fit.
+        return heard or exit_code(error)
 
 
 def _without_stdout() -> int:
@@ -109,5 +110,6 @@ def _run(argv: list[str], context: Context) -> int:
         return DONE
     name = chosen(words, context.options)
     parse_command(name, words[1:], context.options)
+    context.begin_trace()
     run: Callable[[argparse.Namespace, Context], int | None] = module_of(name).run
     return run(context.options, context) or DONE

@@ -70,6 +70,25 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{command}: {message}" if command else message, hint=explains)
 
 
+def duration(text: str) -> float:
+    """Read a duration in seconds, above 0."""
+    value = seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError("0 seconds are too few")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Read a duration in seconds, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {LONGEST:.0f}")
+    return value
+
+
 _GLOBAL_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("-u --username", {"dest": "username", "metavar": "NAME", "help": "log in as this user (SECTIGO_USERNAME)"}),
     (
@@ -93,7 +112,22 @@ _GLOBAL_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"dest": "endpoint", "metavar": "URL", "help": "the service's address (SECTIGO_ENDPOINT)"},
     ),
     ("--allow-host", {"metavar": "HOST", "help": "one more https host for production (SECTIGO_ALLOWED_HOST)"}),
+    ("--ca-file", {"metavar": "FILE", "help": "trust the authorities in this file alone (SECTIGO_CA_FILE)"}),
+    (
+        "--client-cert",
+        {"metavar": "FILE", "help": "a certificate to log in with, if the account demands it (SECTIGO_CLIENT_CERT)"},
+    ),
+    ("--client-key", {"metavar": "FILE", "help": "its key, if it stands in another file (SECTIGO_CLIENT_KEY)"}),
+    (
+        "--request-timeout",
+        {"metavar": "SECONDS", "type": duration, "help": "how long one request may take in all (SECTIGO_TIMEOUT)"},
+    ),
+    (
+        "--download-timeout",
+        {"metavar": "SECONDS", "type": duration, "help": "how long a download may take (SECTIGO_DOWNLOAD_TIMEOUT)"},
+    ),
     ("--env-file", {"metavar": "FILE", "help": "read SECTIGO_ variables from this file"}),
+    ("--trace", {"metavar": "FILE", "help": "write what is exchanged to this new file (HAR), with secrets masked"}),
 )
 
 
@@ -107,7 +141,7 @@ def add_global_options(parser: Parser) -> None:
     for flags, settings in _GLOBAL_OPTIONS:
         free = [flag for flag in flags.split() if flag not in parser.by_flag]
         if free:
-            group.add_argument(*free, type=filled, **settings)
+            group.add_argument(*free, **{"type": filled, **settings})
     group.add_argument("--verbose", action="store_true", help="say on stderr what is asked of the service")
 
 
@@ -135,17 +169,6 @@ def profile_number(text: str) -> int:
         raise argparse.ArgumentTypeError(
             "here that is a profile's id, a whole number; a password to log in with stands in front of the command"
         ) from None
-
-
-def seconds(text: str) -> float:
-    """Read a duration in seconds, 0 or more."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {LONGEST:.0f}")
-    return value
 
 
 def listed(words: Iterable[str]) -> str:

@@ -18,12 +18,16 @@ def listening(context: Context) -> Iterator[None]:
     logger, handler = logging.getLogger("sectigo_iot"), _Talk(context)
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
+    # What is odd about an answer the HTTP library would tell with a traceback; it is told as an error anyway.
+    library, silence = logging.getLogger("urllib3"), logging.NullHandler()
+    library.addHandler(silence)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        library.removeHandler(silence)
         logger.setLevel(level)
         logger.propagate = propagate
 

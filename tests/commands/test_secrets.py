@@ -51,10 +51,13 @@ class Life:
     def __init__(self, sectigo: Runner, service: Emulator, home: Path) -> None:
         self._sectigo, self._env, self._home = sectigo, service.environ, home
         self.said = ""
+        self.traces: tuple[str, ...] = ()
         self.secrets = {LOGIN, GIVEN, FROM_FILE, WRONG}
 
     def run(self, *words: str, code: int = 0, stdin: str = "") -> str:
-        done = self._sectigo("--verbose", *words, env=self._env, stdin=stdin)
+        trace = self._home / f"{len(self.traces)}.har"
+        done = self._sectigo("--verbose", "--trace", str(trace), *words, env=self._env, stdin=stdin)
+        self.traces += (trace.read_text(),)
         assert done.code == code, done
         err = done.err
         for line in err.splitlines():
@@ -112,9 +115,10 @@ def test_no_secret_comes_out(sectigo: Runner, service: Emulator, home: Path, her
     assert len(life.secrets - tokens) == 6
     assert "POST /auth/refresh 200" in life.said
     assert "PUT /api/v1/batches/createSingleCertBatch 201" in life.said
+    assert '"createSingleCertBatch"' in "".join(life.traces)
     assert '"PUT /api/v1/batches/createSingleCertBatch HTTP/1.1" 201' in log.getvalue(), "urllib3 is loud as well"
     for secret in life.secrets:
-        for where, text in (("output", life.said), ("log", log.getvalue())):
+        for where, text in (("output", life.said), ("log", log.getvalue()), ("traces", "".join(life.traces))):
             assert secret not in text, where
             assert json.dumps(secret)[1:-1] not in text, where
 
