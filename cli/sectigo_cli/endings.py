@@ -71,7 +71,10 @@ class Endings:
         Python hears a signal between two steps of its own, or when it breaks off a wait; in between it would be heard
         only when the wait is over.
         Source: https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers
+
+        Raises Interrupted where one came to nothing before.
         """
+        self.check()
         if self._before and self._pipe is None:
             import threading
 
@@ -95,7 +98,8 @@ class Endings:
             if self._heard:
                 # What was raised may have come to nothing, or left a lock behind that is waited for.
                 time.sleep(STUCK)
-            if number[0] in self._before and self._pipe is not None and not self._resting:
+            # At rest, too: the interruption may have left a lock behind that cleaning up waits for.
+            if number[0] in self._before and self._pipe is not None:
                 signal.pthread_kill(threading.main_thread().ident or 0, number[0])
         os.close(reader)
 
