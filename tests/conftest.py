@@ -159,7 +159,7 @@ def sectigo(monkeypatch: pytest.MonkeyPatch) -> Runner:
     def run(*words: str, env: Mapping[str, str] | None = None, stdin: str = "", terminal: bool = False) -> Result:
         from sectigo_cli.main import main
 
-        out, err = _stream(), _stream(terminal=terminal)
+        out, err = _stream(terminal=terminal), _stream(terminal=terminal)
         with monkeypatch.context() as patch:
             for name, value in (env or {}).items():
                 patch.setenv(name, value)

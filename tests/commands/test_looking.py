@@ -102,6 +102,28 @@ def test_a_configuration_that_is_no_json(sectigo: Runner, liar: LyingService) ->
     assert (done.code, done.out) == (0, "key = ü\nsize = 2\n")
 
 
+def test_a_configuration_that_is_nested_too_deep_is_shown_as_it_came(sectigo: Runner, liar: LyingService) -> None:
+    config = "[" * 100_000
+    liar.answers["GET /api/v1/profiles/8"] = document({"profileId": 8, "rawProfileConfig": config})
+    assert sectigo("profiles", "-i", "8", "--config", env=liar.environ).out == config + "\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_printed_is_no_order_to_a_terminal(sectigo: Runner, liar: LyingService, terminal: bool) -> None:
+    config = "a\tb \x1b[2J\x9b2J"
+    liar.answers["GET /api/v1/profiles/8"] = document({"profileId": 8, "rawProfileConfig": config})
+    done = sectigo("profiles", "-i", "8", "--config", env=liar.environ, terminal=terminal)
+    assert done.out == ("a?b ?[2J?2J\n" if terminal else config + "\n")
+
+
+def test_json_holds_no_control_character_as_it_is(sectigo: Runner, liar: LyingService) -> None:
+    organization = {"organizationId": 1, "organizationName": "\x9b2J\x7fü\x1b"}
+    liar.answers["GET /api/v1/organizations/user"] = document(organization)
+    done = sectigo("organization", env=liar.environ)
+    assert json.loads(done.out) == organization
+    assert "\\u009b2J\\u007fü\\u001b" in done.out
+
+
 # Batches
 
 

@@ -54,5 +54,5 @@ def _print_config(context: Context, profile_id: int) -> None:
         raise InvalidReplyError(f"the service sent no configuration of profile {profile_id}")
     try:
         print_json(context, json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         print_line(context, text)
