@@ -17,7 +17,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint types unit dist install docs bench soak system-deps clean
+.PHONY: help demo test lint types unit dist install docs bench reliability soak record system-deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -75,6 +75,12 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 	@$(PY) benchmarks/calls.py
 	@$(PY) benchmarks/emulator.py
 
+reliability: $(READY) ## every promise of docs/reliability.md in full, and its figures (some twenty minutes)
+	@rm -rf "$(CACHE)/figures" && mkdir -p "$(CACHE)/figures"
+	@RELIABILITY=full RELIABILITY_FIGURES="$(CACHE)/figures" $(PY) -m pytest -q -n $(WORKERS) --dist loadfile \
+	  -o "cache_dir=$(CACHE)/pytest" tests/reliability
+	@$(PY) -m tests.reliability.report "$(CACHE)/figures"
+
 soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
 	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" \
 	  -k "sequences or kill or mutation or mapping or secret or whatever" \
@@ -82,9 +88,13 @@ soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and it
 	  tests/emulator/test_journal.py tests/emulator/test_openapi.py
 	@$(PY) benchmarks/emulator_memory.py
 
+record: $(READY) ## record what a real account of yours answers to calls that only read, scrubbed (docs/recording.md)
+	@$(PY) -m tests.replay.live
+
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
-	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish curl chromium chromium-driver
+	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish curl chromium chromium-driver \
+	  tinyproxy-bin dbus-daemon gnome-keyring libsecret-tools
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
