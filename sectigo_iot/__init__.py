@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sectigo_iot.client import IoTManager
     from sectigo_iot.config import Environment, Settings
     from sectigo_iot.credentials import Login, login_of
+    from sectigo_iot.doctor.examination import examine
+    from sectigo_iot.doctor.findings import Finding, Health
     from sectigo_iot.endpoints import ENDPOINTS, Endpoint, Repeat, find_endpoint
     from sectigo_iot.errors import (
         AmbiguousUserError,
@@ -58,7 +60,10 @@ if TYPE_CHECKING:
         UnknownReasonError,
         UnreachableError,
     )
+    from sectigo_iot.exchanges import Exchange
+    from sectigo_iot.explaining import Explanation
     from sectigo_iot.files import private_file, private_folder, write_private
+    from sectigo_iot.har import to_har
     from sectigo_iot.keychain import forget_login, remember_login, remembered_user
     from sectigo_iot.models import (
         Authority,
@@ -108,8 +113,12 @@ else:
         "ENDPOINTS": "endpoints",
         "Endpoint": "endpoints",
         "Environment": "config",
+        "Exchange": "exchanges",
+        "Explanation": "explaining",
         "FileTokenStore": "tokencache",
+        "Finding": "doctor.findings",
         "ForbiddenHostError": "errors",
+        "Health": "doctor.findings",
         "InvalidClaimsError": "errors",
         "InvalidCredentialsError": "errors",
         "InvalidInputError": "errors",
@@ -152,6 +161,7 @@ else:
         "Verdict": "polling",
         "check_params": "ordering",
         "choose_authority": "ordering",
+        "examine": "doctor.examination",
         "find_endpoint": "endpoints",
         "forget_login": "keychain",
         "generate_password": "ordering",
@@ -164,6 +174,7 @@ else:
         "remember_login": "keychain",
         "remembered_user": "keychain",
         "revoke_reason_code": "reasons",
+        "to_har": "har",
         "write_private": "files",
     }
 
@@ -198,8 +209,12 @@ __all__ = [
     "DeadlineError",
     "Endpoint",
     "Environment",
+    "Exchange",
+    "Explanation",
     "FileTokenStore",
+    "Finding",
     "ForbiddenHostError",
+    "Health",
     "InvalidClaimsError",
     "InvalidCredentialsError",
     "InvalidInputError",
@@ -243,6 +258,7 @@ __all__ = [
     "__version__",
     "check_params",
     "choose_authority",
+    "examine",
     "find_endpoint",
     "forget_login",
     "generate_password",
@@ -255,5 +271,6 @@ __all__ = [
     "remember_login",
     "remembered_user",
     "revoke_reason_code",
+    "to_har",
     "write_private",
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sectigo_iot import models
+    from sectigo_iot.explaining import Explanation
     from sectigo_iot.polling import Look
     from sectigo_iot.reasons import CRLReason
     from sectigo_iot.statuses import StatusText
@@ -53,7 +54,7 @@ class IoTManager:
         self._store = self.settings.token_store or FileTokenStore()
         self._transport = Transport(self.settings, clock=monotonic, sleep=sleep)
         self._login = login_of(self.settings, self._store)
-        self._auth = Authenticator(self._transport, self._login, self._store, clock=clock)
+        self._auth = Authenticator(self._transport, self._login, self._store, clock=clock, monotonic=monotonic)
         self._transport.authorize = self._auth.token
 
     def __enter__(self) -> Self:
@@ -93,7 +94,7 @@ class IoTManager:
         """Log in with user name and password, whatever tokens there are, and keep the new tokens.
 
         The access token lives 600 to 900 s, the refresh token 7,200 s. Raises InvalidCredentialsError for a wrong
-        user or password, which is then not tried again; NotAuthorizedError for one without authority;
+        user or password, which is then not tried again by itself; NotAuthorizedError for one without authority;
         MustUseTLSAuthError where the account demands a client certificate.
 
         API: POST /auth/pwd. Source: seen live; 307 and 403 from the vendor's guide.
@@ -175,6 +176,19 @@ class IoTManager:
         API: GET /api/v1/batches/{id}/processing_info, …/status and, where those do not decide, …/{id}.
         """
         return polling.look(self._transport, batch_id)
+
+    def explain(self, batch_id: int) -> Explanation:
+        """Return all that the service says of a batch, what of it contradicts, and what it means together.
+
+        The verdict is that of `judge`. What a call did not answer is None there, and said why; raises its error
+        only where none of detail, counts and status text came, NotFoundError for an unknown batch.
+
+        API: GET /api/v1/batches/{id}, …/processing_info, …/status, …/auditLog. Source: seen live; the audit log is
+        known by its path alone.
+        """
+        from sectigo_iot import explaining
+
+        return explaining.explain(self._transport, batch_id)
 
     def wait(
         self,

@@ -50,7 +50,7 @@ FLAGS = {
         "--download",
     ),
     "upload": ("-p --profile", "--wait", "--timeout", "--download"),
-    "batches": ("-i --id", "-I --info", "-s --status", "--wait", "--timeout"),
+    "batches": ("-i --id", "-I --info", "-s --status", "--explain", "--wait", "--timeout"),
     "download": ("-i --id", "-o --outdir", "--wait", "--timeout", "--force"),
     "find": ("-n --common-name", "-s --serial-number"),
     "revoke": ("-p --profile", "-r --reason", "-s --serial-number", "--yes"),
@@ -70,6 +70,7 @@ FLAGS = {
         *("--delay", "--state", "--allow-remote", "--key-type", "--legacy-pkcs12", "--ca", "--foreign-ca", "--tls"),
     ),
     "validate": (),
+    "doctor": ("--json",),
     "completion": (),
     "help": (),
 }
@@ -94,7 +95,7 @@ def test_every_flag_is_there(command: str) -> None:
     found = options_of(command_parser(command))
     assert set(FLAGS[command]) <= found
     own = set(" ".join(FLAGS[command]).split())
-    for spellings in (*GLOBAL.values(), "-h --help", "--env-file", "--verbose", "--allow-host"):
+    for spellings in (*GLOBAL.values(), "-h --help", "--env-file", "--verbose", "--allow-host", "--trace"):
         left = [flag for flag in spellings.split() if flag not in own]
         assert not left or " ".join(left) in found, "a global flag that clashes with none must stand"
 

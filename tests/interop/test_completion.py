@@ -15,7 +15,7 @@ from tests.packages import PYTHONPATH
 
 LINES = {
     "sectigo lic": {"licenses"},
-    "sectigo create --d": {"--domain", "--dns", "--dry-run", "--download"},
+    "sectigo create --d": {"--domain", "--dns", "--dry-run", "--download", "--download-timeout"},
     "sectigo --verbose create --dom": {"--domain"},
     "sectigo -u jim create --pass": {"--password", "--password-file", "--password-out"},
     "sectigo find --env-f": {"--env-file"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from sectigo_cli.context import Context
@@ -52,9 +53,19 @@ def _client(context: Context) -> dict[str, Any]:
         "endpoint": settings.endpoint,
         "environment": settings.environment_name,
         "allowed_host": settings.allowed_host,
+        "ca_file": settings.ca_file,
+        "client_cert": settings.client_cert,
+        "client_key": settings.client_key,
+        "client_key_password": MASK if settings.client_key_password else None,
+        "timeout": _number(settings.timeout),
+        "download_timeout": _number(settings.download_timeout),
     }
     values = {name: {"value": value, "source": settings.sources.get(name)} for name, value in shown.items()}
     return {**values, "cache_folder": {"value": str(FileTokenStore().folder), "source": "default"}}
+
+
+def _number(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
 
 
 def _server(context: Context, faults: list[str]) -> Any:
