@@ -38,9 +38,9 @@ from sectigo_iot.errors import (
     UnreachableError,
     clean,
 )
-from sectigo_iot.redaction import REDACTED, redacted, secrets_of
+from sectigo_iot.redaction import REDACTED, redacted
 from sectigo_iot.tls import hint_about_trust, tls_error
-from sectigo_iot.watch import NoConnectionError
+from sectigo_iot.watch import NoConnectionError, NoThreadError
 
 if TYPE_CHECKING:
     from sectigo_iot.calls import Call
@@ -69,15 +69,15 @@ def media_type(response: requests.Response) -> str:
     return clean(str(response.headers.get("Content-Type", "")).partition(";")[0]).lower()
 
 
-def lost(error: Exception, call: Call, seconds: float, *, sent: bool) -> TransportError:
+def lost(error: Exception, call: Call, seconds: float, *, sent: bool, ca_file: str | None = None) -> TransportError:
     """Say what a failure of the HTTP library means: was anything sent, was it too slow, was it cut.
 
     `sent`: whether a connection stood when it failed. What never left is told apart by that, not by the kind of
-    exception: behind a proxy a lost answer looks like a proxy that cannot be reached.
+    exception: behind a proxy a lost answer looks like a proxy that cannot be reached. `ca_file`: whom alone we trust.
     """
     cause = _cause(error)
     if not sent or isinstance(cause, NewConnectionError | ConnectTimeoutError):
-        return _unreachable(urlsplit(call.url).netloc, cause, seconds)
+        return _unreachable(urlsplit(call.url).netloc, cause, seconds, ca_file)
     if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
         return too_slow(call, seconds)
     if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.ContentDecodingError | ValueError):
@@ -98,20 +98,22 @@ def _broken_off(call: Call, alert: ssl.SSLError | None) -> TransportError:
 
 def _cause(error: Exception) -> object:
     """Return what urllib3 said, out of what requests and a proxy's handling wrap around it."""
-    reason = error.args[0] if error.args else error
+    reason = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     reason = reason.reason if isinstance(reason, MaxRetryError) else reason
     return getattr(reason, "original_error", reason)
 
 
-def _unreachable(host: str, cause: object, seconds: float) -> UnreachableError:
+def _unreachable(host: str, cause: object, seconds: float, ca_file: str | None) -> UnreachableError:
     innermost = _innermost(cause)
     if isinstance(innermost, ssl.SSLCertVerificationError):
-        return _untrusted(host, innermost)
+        return _untrusted(host, innermost, ca_file)
     if isinstance(innermost, ssl.SSLError):
         hint = "does the service speak https there? The emulator speaks http"
         return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({_reason(innermost)})", hint=hint)
     # urllib3 counts a refused connection among the timeouts.
     if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
+        if isinstance(cause, NoThreadError):
+            return UnreachableError(f"{host} cannot be reached: this machine has no thread to spare")
         patience = seconds if isinstance(cause, NoConnectionError) else min(CONNECT_SECONDS, seconds)
         return UnreachableError(f"{host} cannot be reached: no connection within {round(patience, 2):g} s")
     hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
@@ -120,9 +122,9 @@ def _unreachable(host: str, cause: object, seconds: float) -> UnreachableError:
     return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
 
 
-def _untrusted(host: str, error: ssl.SSLCertVerificationError) -> UnreachableError:
+def _untrusted(host: str, error: ssl.SSLCertVerificationError, ca_file: str | None) -> UnreachableError:
     reason = clean(error.verify_message or str(error))
-    untrusted = UnreachableError(f"{host} is not trusted: {reason}", hint=hint_about_trust(error))
+    untrusted = UnreachableError(f"{host} is not trusted: {reason}", hint=hint_about_trust(error, ca_file))
     untrusted.passes = False
     return untrusted
 
@@ -215,13 +217,14 @@ def outcome_unknown(call: Call, what: str) -> OutcomeUnknownError:
     )
 
 
-def api_error(call: Call, response: requests.Response, body: bytes, token: str | None) -> APIError:
+def api_error(call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
+    """Return the error of an answer that says no; its words without any of these secrets."""
     document = _error_document(body)
     words = document.get("message") or document.get("error") or _plain_words(response, body)
     kind = _ERRORS.get(response.status_code, APIError)
     error = kind(
         response.status_code,
-        _said(call, str(words), token) if words else None,
+        _said(call, str(words), secrets) if words else None,
         _integer(document.get("errorCode")),
         _integer(document.get("timestamp")),
         action=call.endpoint.name,
@@ -230,12 +233,12 @@ def api_error(call: Call, response: requests.Response, body: bytes, token: str |
     return error
 
 
-def _said(call: Call, words: str, token: str | None) -> str | None:
+def _said(call: Call, words: str, secrets: tuple[str, ...]) -> str | None:
     """Return the service's words, without a secret; nothing of those about a log-in that hold the password.
 
     A gap in a sentence such as "wrong user name or password" would tell which word of it is the password.
     """
-    shown = clean(redacted(words, (*secrets_of(call), token or "")))
+    shown = clean(redacted(words, secrets))
     return None if call.endpoint.name == "authenticate" and REDACTED in shown else shown
 
 

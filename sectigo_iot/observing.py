@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import TransportError
 from sectigo_iot.exchanges import Exchange
-from sectigo_iot.redaction import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import requests
 
     from sectigo_iot.calls import Call
+
+
+_log = logging.getLogger("sectigo_iot.observing")
 
 
 class Seen:
@@ -29,9 +32,15 @@ class Seen:
 
 @contextlib.contextmanager
 def observed(
-    observer: Callable[[Exchange], None] | None, call: Call, request: requests.PreparedRequest, token: str | None
+    observer: Callable[[Exchange], None] | None,
+    call: Call,
+    request: requests.PreparedRequest,
+    secrets: tuple[str, ...],
 ) -> Iterator[Seen]:
-    """Tell the observer, if there is one, of the exchange that this block is, however it ends."""
+    """Tell the observer, if there is one, of the exchange that this block is, however it ends.
+
+    Should it raise anything, that changes nothing: what became of an order must not be lost by it.
+    """
     seen, started, begun = Seen(), time.time(), time.perf_counter()
     try:
         yield seen
@@ -43,12 +52,19 @@ def observed(
         raise
     finally:
         if observer is not None:
-            observer(
-                _exchange(seen, call, request, token)._replace(started=started, seconds=time.perf_counter() - begun)
-            )
+            seconds = time.perf_counter() - begun
+            exchange = _exchange(seen, call, request)._replace(started=started, seconds=seconds, secrets=secrets)
+            _tell(observer, exchange)
 
 
-def _exchange(seen: Seen, call: Call, request: requests.PreparedRequest, token: str | None) -> Exchange:
+def _tell(observer: Callable[[Exchange], None], exchange: Exchange) -> None:
+    try:
+        observer(exchange)
+    except Exception as error:  # noqa: BLE001 - it is the caller's, and may raise anything
+        _log.warning("the observer raised %s, which is passed over", type(error).__name__)
+
+
+def _exchange(seen: Seen, call: Call, request: requests.PreparedRequest) -> Exchange:
     body = request.body.encode() if isinstance(request.body, str) else request.body
     sent = Exchange(
         call.endpoint.name,
@@ -59,7 +75,6 @@ def _exchange(seen: Seen, call: Call, request: requests.PreparedRequest, token: 
         request_headers=_fields(request.headers),
         request_body=body if isinstance(body, bytes) else None,
         error=seen.error,
-        secrets=(*secrets_of(call), *((token,) if token else ())),
     )
     return sent if seen.response is None else _answered(sent, seen.response, seen.body)
 

@@ -6,7 +6,7 @@ import os
 import re
 from http.client import HTTPException
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.utils import get_auth_from_url, get_environ_proxies
@@ -25,12 +25,16 @@ _EXAMPLE = "write it like http://127.0.0.1:3128, or http://user:password@127.0.0
 class Proxy:
     """A proxy: its `url`, with user name and password; `host`, with port; the `variable` that names it."""
 
-    __slots__ = ("host", "url", "variable")
+    __slots__ = ("host", "secrets", "url", "variable")
 
     def __init__(self, url: str, host: str, variable: str) -> None:
         self.url = url
         self.host = host
         self.variable = variable
+        login = urlsplit(url).netloc.rpartition("@")[0]
+        password = login.partition(":")[2]
+        self.secrets = tuple({part for part in (login, password, unquote(password)) if part})
+        """What of its URL nothing may show, as it is written and as it is meant."""
 
     def __repr__(self) -> str:
         return f"<Proxy {self.host}>"
@@ -102,9 +106,11 @@ def met_on_the_way(proxy: Proxy, failure: TransportError, error: Exception) -> T
     if isinstance(error, requests.exceptions.ProxyError):
         hint = f"is {proxy.variable} right, and does the proxy run? {elsewhere}"
         return UnreachableError(f"{proxy} {what}", hint=hint)
-    return UnreachableError(
+    behind = UnreachableError(
         f"{failure.message} (through {proxy})", hint=failure.hint or f"does the proxy run? {elsewhere}"
     )
+    behind.passes = failure.passes
+    return behind
 
 
 def _refused(proxy: Proxy, host: str, status: str) -> UnreachableError:

@@ -43,7 +43,7 @@ from sectigo_iot.pool import Pool
 from sectigo_iot.proxies import demanded, met_on_the_way
 from sectigo_iot.redaction import redacted, secrets_of
 from sectigo_iot.replies import CHUNK, Reply
-from sectigo_iot.watch import NoConnectionError, Watch, watch_body
+from sectigo_iot.watch import NoConnectionError, NoThreadError, Watch, watch_body
 
 if TYPE_CHECKING:
     import ssl
@@ -167,8 +167,11 @@ class Transport:
                     raise judged(call, error) from None
 
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
-        with Watch(max(deadline - self._clock(), 0.001)) as watch:
-            reply = self._answered(call, token, deadline, watch)
+        try:
+            with Watch(max(deadline - self._clock(), 0.001)) as watch:
+                reply = self._answered(call, token, deadline, watch)
+        except NoThreadError as error:
+            raise lost(error, call, self._timeout, sent=False) from None
         if watch.over:
             # What came looks whole, and was cut by us.
             reply.close()
@@ -176,19 +179,24 @@ class Transport:
         return reply
 
     def _answered(self, call: Call, token: str | None, deadline: float, watch: Watch) -> Reply:
-        session = self._pool.session_for(call)
+        session, secrets = self._pool.session_for(call), self._secrets(call, token)
         request = session.prepare_request(self._request(call, token))
         for _ in range(REDIRECTS + 1):
             assert request.url is not None
             self.settings.guard(request.url)
-            with observed(self.settings.observer, call, request, token) as seen:
+            with observed(self.settings.observer, call, request, secrets) as seen:
                 response = seen.response = self._exchange(session, call, request, deadline, watch)
                 if not response.is_redirect and response.status_code not in (307, 308):
-                    return self._reply(call, token, watch, seen)
-            request.url = self._follow(call, request.url, response, token)
+                    return self._reply(call, secrets, watch, seen)
+            request.url = self._follow(call, request.url, response, secrets)
         raise RedirectError(
             f"{call.endpoint.name}: the service redirects in a circle", status=302, location=request.url
         )
+
+    def _secrets(self, call: Call, token: str | None) -> tuple[str, ...]:
+        """Return what nothing may show of this call, whoever repeats it."""
+        proxy = self._pool.proxy(call.url)
+        return (*secrets_of(call), *((token,) if token else ()), *(proxy.secrets if proxy else ()))
 
     def _request(self, call: Call, token: str | None) -> requests.Request:
         headers = {"Accept": JSON if call.files else call.media_type}
@@ -227,10 +235,10 @@ class Transport:
         )
         return response
 
-    def _follow(self, call: Call, url: str, response: requests.Response, token: str | None) -> str:
+    def _follow(self, call: Call, url: str, response: requests.Response, secrets: tuple[str, ...]) -> str:
         location = response.headers.get("Location")
         response.close()
-        shown = redacted(location or "", (*secrets_of(call), token or ""))
+        shown = redacted(location or "", secrets)
         # One that repeats a secret is not followed: its URL would stand in logs, here and on the way.
         if call.method in ("GET", "HEAD") and location and location == shown and _same_host(url, location):
             return requote_uri(urljoin(url, location))
@@ -242,7 +250,7 @@ class Transport:
             hint="if the service has moved, name its address with --endpoint or SECTIGO_ENDPOINT",
         )
 
-    def _reply(self, call: Call, token: str | None, watch: Watch, seen: Seen) -> Reply:
+    def _reply(self, call: Call, secrets: tuple[str, ...], watch: Watch, seen: Seen) -> Reply:
         response = seen.response
         assert response is not None
         if response.status_code // 100 == 2 and call.stream:
@@ -258,21 +266,21 @@ class Transport:
         finally:
             response.close()
         if response.status_code // 100 != 2:
-            raise self._refused(call, response, body, token)
+            raise self._refused(call, response, body, secrets)
         return Reply(response, call, body, self._timeout)
 
     def _lost(self, error: Exception, call: Call, watch: Watch) -> TransportError:
         if watch.over and not watch.sent:
             # Its connection was shut while it was being made: how that looked says nothing.
             error = requests.ConnectTimeout(NoConnectionError(None, "no connection in time"))
-        failure = lost(error, call, self._timeout, sent=watch.sent)
+        failure = lost(error, call, self._timeout, sent=watch.sent, ca_file=self.settings.ca_file)
         if watch.over and not isinstance(failure, UnreachableError):
             failure = too_slow(call, self._timeout)
         proxy = self._pool.proxy(call.url)
         return met_on_the_way(proxy, failure, error) if proxy else failure
 
-    def _refused(self, call: Call, response: requests.Response, body: bytes, token: str | None) -> APIError:
-        error, proxy = api_error(call, response, body, token), self._pool.proxy(call.url)
+    def _refused(self, call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
+        error, proxy = api_error(call, response, body, secrets), self._pool.proxy(call.url)
         return demanded(proxy, error) if proxy else error
 
 

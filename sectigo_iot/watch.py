@@ -36,16 +36,18 @@ class Watch:
         self.due = time.monotonic() + seconds
         self.over = False
         self.sent = False
+        self._outer: Watch | None = None
         self._shut: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
-        _HERE.watch = self
         _WATCHERS[0].add(self)
+        # Whoever is told of an exchange may make another in the midst of it.
+        self._outer, _HERE.watch = _current(), self
         return self
 
     def __exit__(self, *_: object) -> None:
         _WATCHERS[0].remove(self)
-        _HERE.watch = None
+        _HERE.watch = self._outer
 
     def look_at(self, shut: Callable[[], object]) -> None:
         """Shut what is read from by this from now on; at once, if the time is over already."""
@@ -62,9 +64,10 @@ class Watch:
         finally:
             # Here also when a signal has struck: what is made then belongs to nobody.
             made = attempt.claim()
-        if not made:
+        if not made or (self.over and attempt.failure is None):
+            # If it was made in the last moment, nobody would shut it any more.
             self.over = True
-            raise NoConnectionError(None, f"no connection within {seconds:g} s")
+            raise NoConnectionError(None, "it took too long")
         if attempt.failure is not None:
             raise attempt.failure
 
@@ -76,7 +79,20 @@ class Watch:
 
 
 class NoConnectionError(ConnectTimeoutError):
-    """Finding the host, connecting and agreeing on TLS took longer than the whole exchange may."""
+    """Finding the host, connecting and agreeing on TLS took longer than the whole exchange may. Nothing was sent."""
+
+
+class NoThreadError(NoConnectionError):
+    """The system has no thread to spare, without which no exchange can be broken off. Nothing was sent."""
+
+
+def _start(name: str, run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        raise NoThreadError(None, "no thread can be started") from None
+    return thread
 
 
 class _Attempt:
@@ -88,7 +104,7 @@ class _Attempt:
         self._connection, self._connect = connection, connect
         self._guard = threading.Lock()
         self._left = False
-        threading.Thread(target=self._run, name="sectigo-iot-connect", daemon=True).start()
+        _start("sectigo-iot-connect", self._run)
 
     def claim(self) -> bool:
         """Whether it has come to an end; if not, it is closed as soon as it does."""
@@ -118,11 +134,10 @@ class _Watcher:
 
     def add(self, watch: Watch) -> None:
         with self._changed:
-            self._live.add(watch)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="sectigo-iot-watch", daemon=True)
-                self._thread.start()
-            elif watch.due < self._wakes:
+                self._thread = _start("sectigo-iot-watch", self._run)
+            self._live.add(watch)
+            if watch.due < self._wakes:
                 self._changed.notify()
 
     def remove(self, watch: Watch) -> None:
@@ -183,7 +198,19 @@ def _show(shut: Callable[[], object]) -> None:
 
 def _shut_connection(connection: Any) -> None:
     # The plain shutdown: that of a TLS socket takes its state away from the thread that reads.
-    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+    socket.socket.shutdown(_plain(connection.sock), socket.SHUT_RDWR)
+
+
+def _plain(sock: Any) -> Any:
+    """Return the socket below, where TLS is spoken inside the TLS of a proxy."""
+    return sock if isinstance(sock, socket.socket) else sock.socket
+
+
+def _let_shut(connection: Any) -> None:
+    """Let an answer's body be shut also where TLS is spoken inside the TLS of a proxy."""
+    sock = connection.sock
+    if sock is not None and not isinstance(sock, socket.socket):
+        sock.shutdown = lambda how: socket.socket.shutdown(_plain(sock), how)
 
 
 class WatchedAdapter(HTTPAdapter):
@@ -212,8 +239,9 @@ class WatchedAdapter(HTTPAdapter):
         """Return the pool for a request; it is told once to show its connections."""
         pool = super().get_connection_with_tls_context(*arguments, **options)
         if pool not in self._pools:
-            self._pools.add(pool)
+            # Shown before it is known: another thread would use it as it is. Twice does no harm.
             _show_connections(pool)
+            self._pools.add(pool)
         return pool
 
     def close(self) -> None:
@@ -260,6 +288,7 @@ def _validated_and_noted(validate: Callable[[Any], None]) -> Callable[[Any], Non
         if connection.is_closed:
             connected(connection)
         validate(connection)
+        _let_shut(connection)
         watch = _current()
         if watch is not None:
             watch.sent = True

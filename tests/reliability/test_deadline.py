@@ -28,7 +28,7 @@ from sectigo_iot.emulator import Emulator
 from tests.packages import PYTHONPATH
 from tests.reliability.authority import Authority
 from tests.reliability.figures import FULL, figure
-from tests.reliability.stalls import PLACES, Stalls
+from tests.reliability.stalls import PLACES, Stalls, TLSProxy
 from tests.unit.lying_server import answer, jwt, lies
 
 SECONDS = 3.0 if FULL else 1.0
@@ -113,6 +113,21 @@ def test_wherever_a_server_stops_the_call_ends_in_time(authority: Authority) -> 
         assert late < 1, (place, name, late)
         assert error is not None
         _assert_told(error, name, place)
+
+
+@pytest.mark.parametrize("place", ["dribbled-head", "dribbled-body"])
+def test_behind_a_proxy_that_speaks_tls_it_ends_in_time_too(
+    place: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = authority.server_context()
+    with TLSProxy(context) as proxy, Stalls(place, context) as server, client_of(server, authority) as client:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        begun = time.monotonic()
+        with pytest.raises(DeadlineError):
+            client.licenses_used()
+        longest.append(time.monotonic() - begun - SECONDS)
+        assert server.connections == 1
+    assert longest[-1] < 1
 
 
 def _assert_told(error: BaseException, name: str, place: str) -> None:

@@ -17,6 +17,7 @@ from sectigo_iot import (
     APIError,
     Batch,
     ConfigError,
+    Exchange,
     InvalidInputError,
     IoTManager,
     MemoryTokenStore,
@@ -26,6 +27,7 @@ from sectigo_iot import (
     TokenPair,
     TokensExpiredError,
     UnreachableError,
+    to_har,
 )
 from sectigo_iot.calls import call_of
 from tests.unit.lying_server import (
@@ -79,6 +81,18 @@ def test_a_proxy_that_is_not_there_has_carried_nothing(monkeypatch: pytest.Monke
         pytest.raises(UnreachableError, match="the proxy"),
     ):
         client.create_single_cert_batch(1, "first", PARAMS)
+
+
+def test_a_proxy_that_repeats_its_password_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Exchange] = []
+    refusal = answer(403, "log-in failed for joe:Pr0xy s3cret, Pr0xy%20s3cret", "text/plain")
+    with LyingServer(refusal) as proxy:
+        address = proxy.url.replace("://", "://joe:Pr0xy%20s3cret@")
+        with behind(address, monkeypatch, observer=told.append) as client, pytest.raises(APIError) as caught:
+            client.create_single_cert_batch(1, "first", PARAMS)
+    assert "log-in failed for" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in to_har(told)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://127.0.0.1:99999"])
