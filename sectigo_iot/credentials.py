@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_iot.config import Environment, Settings
@@ -17,6 +16,7 @@ from sectigo_iot.errors import (
     CredentialsMismatchError,
     NoCredentialsError,
 )
+from sectigo_iot.inputs import read_first_line
 from sectigo_iot.keychain import keyring_password, remembered_user
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ _HINT = "set SECTIGO_USERNAME and SECTIGO_PASSWORD, or give --username and --pas
 class Login:
     """The login of one client: each half asked for once, when it is first needed.
 
-    `username_source` and `password_source` tell where each came from.
+    `username_source` and `password_source` tell where each came from. `quiet`: whom a session belongs to that is used
+    because it is the only one is not told, for somebody else tells it.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Login:
         testing: bool = False,
         store: TokenStore,
         sources: Mapping[str, str] | None = None,
+        quiet: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._username = username or None
@@ -60,6 +62,7 @@ class Login:
         self._prompt = prompt
         self._testing = testing
         self._store = store
+        self._quiet = quiet
         self.username_source = (sources or {}).get("username", "argument" if username else "nowhere")
         self.password_source = (sources or {}).get("password", "argument" if password else "nowhere")
         self._guard = threading.RLock()
@@ -125,11 +128,7 @@ class Login:
                 hint="choose one with --username or SECTIGO_USERNAME",
             )
         if users:
-            _log.info(
-                "no user name given: using the only one with tokens for this endpoint, %s",
-                users[0],
-                extra={"notice": True},
-            )
+            self._tell(users[0])
             return users[0], "token cache"
         if self._testing:
             return TESTING_USERNAME, "default of the testing environment"
@@ -137,6 +136,11 @@ class Login:
         if not answer:
             raise NoCredentialsError(f"there are no credentials for {self._endpoint}", hint=_HINT)
         return answer, "prompt"
+
+    def _tell(self, username: str) -> None:
+        if not self._quiet:
+            said = "no user name given: using the only one with tokens for this endpoint, %s"
+            _log.info(said, username, extra={"notice": True})
 
     def _find_password(self, username: str) -> tuple[str | None, str]:
         if self._password_file:
@@ -152,7 +156,7 @@ class Login:
         return None, "nowhere"
 
 
-def login_of(settings: Settings, store: TokenStore) -> Login:
+def login_of(settings: Settings, store: TokenStore, *, quiet: bool = False) -> Login:
     """Return the login that these settings describe; nothing is asked for yet."""
     return Login(
         settings.endpoint,
@@ -165,17 +169,18 @@ def login_of(settings: Settings, store: TokenStore) -> Login:
         testing=settings.environment is Environment.TESTING,
         store=store,
         sources=settings.sources,
+        quiet=quiet,
     )
 
 
 def read_password_file(path: str) -> str:
     """Return the first line of a file that holds a password. Raises ConfigError."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            password = file.readline(4096).rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"the password file {path} cannot be read: {reason}", setting="password_file") from None
+        password = read_first_line(path)
+    except OSError as error:
+        raise ConfigError(
+            f"the password file {path} cannot be read: {error.strerror}", setting="password_file"
+        ) from None
     if not password:
         raise ConfigError(f"the password file {path} has an empty first line", setting="password_file")
     return password

@@ -7,13 +7,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sectigo_cli.options import UsageError
+from sectigo_cli.options import Parser, UsageError, add_global_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dotenv.parser import Binding
 
 LARGEST = 1 << 20
 """Bytes; what is larger is no such file."""
+_WITHOUT_OPTION = ("PASSWORD_FILE", "CLIENT_KEY_PASSWORD")
 _NAMED = re.compile(r"^\s*(?:export\s+)?SECTIGO_\w+\s*=", re.MULTILINE)
 
 
@@ -38,16 +41,48 @@ def remarks(path: str, names: list[str]) -> list[str]:
     """Return what the user should know of the names in the file: none that is ours, or one that nobody reads."""
     if not names:
         return [f"--env-file {path} names no SECTIGO_ variable"]
+    said = "there is no setting {}, which is ignored{}"
+    return [f"--env-file {path}: {said.format(name, suggestion(name))}" for name in unread(names)]
+
+
+def unread(names: Iterable[str]) -> list[str]:
+    """Return those of these variables that look like settings of the client, and are none."""
     from sectigo_iot import Settings
 
-    read = Settings(environ=dict.fromkeys(names, "x")).sources.values()
-    unread = [name for name in names if f"environment variable {name}" not in read]
-    return [f"--env-file {path}: there is no setting {name}, which is ignored" for name in unread]
+    ours = sorted(name for name in names if name.startswith("SECTIGO_"))
+    read = Settings(environ=dict.fromkeys(ours, "x")).sources.values()
+    return [name for name in ours if f"environment variable {name}" not in read]
+
+
+def suggestion(name: str) -> str:
+    """Return what was probably meant by a variable that nobody reads, as a question to be added; or nothing."""
+    import difflib
+
+    known, word = _meanings(), name.upper().removeprefix("SECTIGO_")
+    longer = [each for each in known if each.startswith(f"{word}_") or word.startswith(f"{each}_")]
+    close = difflib.get_close_matches(word, known, 1, 0.65) or longer
+    return f": did you mean {known[close[0]]}?" if close else ""
+
+
+def _meanings() -> dict[str, str]:
+    """Return what is meant by a word after SECTIGO_: a variable, by the name of its flag, too, or an option."""
+    parser = Parser()
+    add_global_options(parser)
+    known = {"PROXY": "HTTPS_PROXY", **{each: f"SECTIGO_{each}" for each in _WITHOUT_OPTION}}
+    for flag, action in parser.by_flag.items():
+        variable = re.search(r"SECTIGO_(\w+)", action.help or "")
+        if variable:
+            known[variable[1]] = variable[0]
+        if flag.startswith("--") and action.dest != "help":
+            known.setdefault(flag[2:].replace("-", "_").upper(), variable[0] if variable else f"the option {flag}")
+    return known
 
 
 def names_variables(path: str) -> bool:
     """Whether a file that nobody asked for would have something to say."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             return _NAMED.search(file.read(1 << 16)) is not None
     except OSError:
@@ -55,16 +90,13 @@ def names_variables(path: str) -> bool:
 
 
 def _text_of(path: str) -> str:
+    from sectigo_iot import read_input
+
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
-        text = data.decode("utf-8-sig")
+        return read_input(path, LARGEST).decode("utf-8-sig")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UsageError(f"the file {path} given with --env-file cannot be read: {reason}") from None
-    if len(data) > LARGEST:
-        raise UsageError(f"the file {path} given with --env-file is larger than {LARGEST >> 20} MiB")
-    return text
 
 
 def _line(binding: Binding) -> int:

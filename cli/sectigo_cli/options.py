@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LARGEST_ID = (1 << 63) - 1
 LONGEST = 1e9
 """Seconds that one may ask to wait for."""
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 1e6
+"""Seconds that a request or a download may be given; `Settings` takes the same."""
 
 
 class UsageError(Exception):
@@ -70,22 +72,23 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{command}: {message}" if command else message, hint=explains)
 
 
-def duration(text: str) -> float:
-    """Read a duration in seconds, above 0."""
-    value = seconds(text)
-    if not value:
-        raise argparse.ArgumentTypeError("0 seconds are too few")
-    return value
+def timeout(text: str) -> float:
+    """Read how many seconds a request or a download may take."""
+    return _seconds(text, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
 
 
 def seconds(text: str) -> float:
     """Read a duration in seconds, 0 or more."""
+    return _seconds(text, 0, LONGEST)
+
+
+def _seconds(text: str, least: float, most: float) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {LONGEST:.0f}")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from {least:g} to {most:.0f}")
     return value
 
 
@@ -120,11 +123,11 @@ _GLOBAL_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--client-key", {"metavar": "FILE", "help": "its key, if it stands in another file (SECTIGO_CLIENT_KEY)"}),
     (
         "--request-timeout",
-        {"metavar": "SECONDS", "type": duration, "help": "how long one request may take in all (SECTIGO_TIMEOUT)"},
+        {"metavar": "SECONDS", "type": timeout, "help": "how long one request may take in all (SECTIGO_TIMEOUT)"},
     ),
     (
         "--download-timeout",
-        {"metavar": "SECONDS", "type": duration, "help": "how long a download may take (SECTIGO_DOWNLOAD_TIMEOUT)"},
+        {"metavar": "SECONDS", "type": timeout, "help": "how long a download may take (SECTIGO_DOWNLOAD_TIMEOUT)"},
     ),
     ("--env-file", {"metavar": "FILE", "help": "read SECTIGO_ variables from this file"}),
     ("--trace", {"metavar": "FILE", "help": "write what is exchanged to this new file (HAR), with secrets masked"}),

@@ -31,20 +31,20 @@ def given_password(context: Context, text: str | None, path: str | None) -> str 
 def _first_line(context: Context, path: str) -> str:
     if path == "-" and context.interactive:
         return context.ask("PKCS#12 password: ", secret=True)
+    from sectigo_iot import read_first_line
+
     try:
-        if path == "-":
-            return context.stdin.readline(4096).removeprefix("\ufeff").rstrip("\r\n")
-        with Path(path).open(encoding="utf-8-sig") as file:
-            return file.readline(4096).rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"the password file {path} cannot be read: {reason}") from None
+        return read_first_line(context.stdin.buffer if path == "-" else path)
+    except OSError as error:
+        raise UsageError(f"the password file {path} cannot be read: {error.strerror}") from None
 
 
 def check_password_out(path: str | None) -> None:
     """Raise UsageError where no new file can stand at this path."""
     if path is None:
         return
+    if path.endswith(("/", "/.")):
+        raise UsageError(f"{path} names a folder", hint="name a new file with --password-out")
     if os.path.lexists(path):
         raise UsageError(f"{path} exists already, and is left as it is", hint="name a new file with --password-out")
     if not Path(path).parent.is_dir():

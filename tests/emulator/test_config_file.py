@@ -475,7 +475,9 @@ def test_a_file_that_is_not_toml(content: str | bytes, expected: str, write: Cal
 
 
 def test_a_file_that_is_too_large(write: Callable[[bytes], Path]) -> None:
-    assert complaint(write(b"#" * (10 * 1024 * 1024 + 1))).startswith(" the file is larger than 10485760 bytes")
+    assert complaint(write(b"#" * (10 * 1024 * 1024 + 1))).startswith(
+        " it is larger than 10 MiB; a configuration is wanted"
+    )
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

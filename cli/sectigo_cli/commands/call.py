@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 READING = ("GET", "HEAD")
 """Methods that change nothing."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a body."""
 
 
 def configure(parser: Parser) -> None:
@@ -59,17 +60,30 @@ def _sending(context: Context, method: str) -> contextlib.AbstractContextManager
 
 def _body(data: str, context: Context) -> bytes:
     if data == "@-":
-        return context.stdin.buffer.read()
+        return _from_stdin(context)
     if data.startswith("@"):
-        try:
-            return Path(data[1:]).read_bytes()
-        except OSError as error:
-            raise UsageError(f"call: {data[1:]}: {error.strerror}") from None
+        return _from_file(data[1:])
     try:
         json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"call: --data is no JSON: {error}", hint="@FILE sends a file as it is") from None
     return data.encode()
+
+
+def _from_stdin(context: Context) -> bytes:
+    body = context.stdin.buffer.read(LARGEST + 1)
+    if len(body) > LARGEST:
+        raise UsageError(f"call: what came on stdin is larger than {LARGEST >> 20} MiB")
+    return body
+
+
+def _from_file(path: str) -> bytes:
+    from sectigo_iot import read_input
+
+    try:
+        return read_input(path, LARGEST)
+    except OSError as error:
+        raise UsageError(f"call: {path}: {error.strerror}") from None
 
 
 def _write(context: Context, method: str, reply: RawReply) -> None:

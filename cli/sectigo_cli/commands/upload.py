@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from sectigo_cli.profile_ids import profile_id
 
 if TYPE_CHECKING:
     from sectigo_iot.pki import CertificateRequest
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of all files together: those of some ten thousand requests."""
 
 
 def configure(parser: Parser) -> None:
@@ -45,7 +49,7 @@ def _gather(paths: list[str]) -> tuple[str, bytes, int]:
 
     requests: list[CertificateRequest] = []
     faults: list[str] = []
-    contents = [(path, _read(path)) for path in paths]
+    contents = _contents(paths)
     for path, data in contents:
         try:
             requests += read_requests(data, path)
@@ -75,8 +79,22 @@ def _repetitions(requests: list[CertificateRequest]) -> list[str]:
     return faults
 
 
-def _read(path: str) -> bytes:
+def _contents(paths: list[str]) -> list[tuple[str, bytes]]:
+    contents: list[tuple[str, bytes]] = []
+    left = LARGEST
+    for path in paths:
+        data = _read(path, left)
+        contents.append((path, data))
+        left -= len(data)
+    return contents
+
+
+def _read(path: str, left: int) -> bytes:
+    from sectigo_iot import read_input
+
     try:
-        return Path(path).read_bytes()
+        return read_input(path, left)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        too_large = f"that is more than {LARGEST >> 20} MiB in all"
+        reason = too_large if error.errno == errno.EFBIG else error.strerror
+        raise UsageError(f"{path}: {reason}") from None

@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sectigo_iot.emulator.ca.keypool import PrivateKey
+from sectigo_iot.inputs import read_input
 
+_LARGEST = 10 * 1024 * 1024
+"""Bytes of a file: far more than a CA and those above it need."""
 _KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^-]*-----END ([A-Z]+ )?PRIVATE KEY-----")
 
 
@@ -25,7 +28,7 @@ def load_ca(
     one is no CA, may not sign certificates, is expired at `now`, in seconds since the epoch (None: whenever), or does
     not say TEST in its subject, unless it may be `foreign`.
     """
-    content = path.read_bytes()
+    content = read_input(path, _LARGEST)
     key = _key_among(content)
     try:
         certificates = x509.load_pem_x509_certificates(content)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from sectigo_iot.inputs import read_input
 
 _LARGEST = 10 * 1024 * 1024
 """Bytes of a file: far more than any needs, and little enough to be read."""
@@ -54,10 +56,12 @@ def _read(path: str | os.PathLike[str], place: str) -> str:
     """A byte order mark, which some editors put at the beginning, is no mistake."""
     if "\0" in os.fspath(path):
         raise ConfigError(f"{place}: the name of a file cannot hold a NUL")
-    with Path(path).open("rb") as file:
-        raw = file.read(_LARGEST + 1)
-    if len(raw) > _LARGEST:
-        raise ConfigError(f"{place}: the file is larger than {_LARGEST} bytes; a configuration is wanted")
+    try:
+        raw = read_input(path, _LARGEST)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise ConfigError(f"{place}: {error.strerror}; a configuration is wanted") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
