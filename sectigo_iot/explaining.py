@@ -7,13 +7,15 @@ fail by itself; only where none of the three that count answers is there nothing
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sectigo_iot.api import batches, raw
 from sectigo_iot.errors import APIError, NotAuthenticatedError, NotAuthorizedError, SectigoError, TransportError
+from sectigo_iot.pages import is_page
 from sectigo_iot.polling import Verdict, judge
-from sectigo_iot.redaction import REDACTED, names_secret, redacted
+from sectigo_iot.redaction import REDACTED, Hider
+from sectigo_iot.sensitive import LARGEST, secrets_in
 from sectigo_iot.statuses import COLLECTABLE, TERMINAL, BatchStatus, StatusText
 
 if TYPE_CHECKING:
@@ -23,25 +25,14 @@ if TYPE_CHECKING:
     from sectigo_iot.transport import Transport
 
 AUDIT_SECONDS = 10.0
-"""Seconds that the audit log may take: it decides nothing, and must not hold up what does."""
-MOST_SECRETS = 200
-"""A text with more of them is not shown at all: each has to be looked for in many spellings."""
+"""Seconds that the audit log may take: it decides nothing, and must neither hold up what does nor cost a session."""
 DETAIL, COUNTS, TEXT, AUDIT_LOG = "batchDetail", "batchProcessingInfo", "batchStatus", "batchAuditLog"
 _ENDED_LATER = frozenset({BatchStatus.REVOKED, BatchStatus.REMOVED_AFTER_EXPIRATION})
-_ASSIGNED = re.compile(r"(?<!\w)(\w{1,64})[\"']?\s{0,9}[:=]\s{0,9}[\"']?([^\s\"',;&]+)")
 
 _T = TypeVar("_T")
 
 
-class Explanation(NamedTuple):
-    """What the service says of a batch, call by call, and what it means.
-
-    What a call did not answer is None, and `missing` has its error, by the call's name. `verdict` is None where what
-    is missing might decide. `audit_log` is the text that came, of which no shape is known: passwords hidden, cut to
-    64 KiB, None where this service offers none. `contradictions` has a sentence for each pair of statements that do
-    not agree.
-    """
-
+class _Statements(NamedTuple):
     batch_id: int
     verdict: Verdict | None
     detail: Batch | None
@@ -50,6 +41,16 @@ class Explanation(NamedTuple):
     audit_log: str | None
     contradictions: tuple[str, ...]
     missing: Mapping[str, SectigoError]
+
+
+class Explanation(_Statements):
+    """What the service says of a batch, call by call, and what it means.
+
+    What a call did not answer is None, and `missing` has its error, by the call's name. `verdict` is None where what
+    is missing might decide. `audit_log` is the text that came, of which no shape is known: passwords hidden, cut to
+    64 KiB, None where this service offers none. `contradictions` has a sentence for each pair of statements that do
+    not agree.
+    """
 
     def __repr__(self) -> str:
         return f"<Explanation of batch {self.batch_id}: {self.verdict.value if self.verdict else 'unknown'}>"
@@ -70,10 +71,21 @@ class Explanation(NamedTuple):
         return (self.detail.reject_reason if self.detail is not None else None) or None
 
     def redacted(self, text: str) -> str:
-        """Return a text without the passwords that this batch's own documents hold."""
+        """Return a text without the passwords that it and this batch's own documents hold.
+
+        What has more than a MiB, or holds more of them than can be looked for in a second or two, is hidden whole.
+        """
+        if self._hide is None or len(text) > LARGEST:
+            return REDACTED
+        return self._hide.joined(secrets_in(text, words=True))(text)
+
+    @cached_property
+    def _hide(self) -> Hider | None:
+        """What hides the passwords that the detail holds; None where that is too much to be searched."""
         held = self.detail.generator_parameters_values if self.detail is not None else None
-        secrets = {*_secrets_in(held), *_secrets_in(text)}
-        return redacted(text, secrets) if len(secrets) <= MOST_SECRETS else REDACTED
+        if held is not None and len(json.dumps(held)) > LARGEST:
+            return None
+        return Hider(secrets_in(held, words=True))
 
 
 def explain(transport: Transport, batch_id: int) -> Explanation:
@@ -84,7 +96,7 @@ def explain(transport: Transport, batch_id: int) -> Explanation:
     text = _asked(missing, TEXT, lambda: batches.batch_status(transport, batch_id))
     if len(missing) == 3:
         raise missing[DETAIL]
-    log = _audit_log(transport.limited(AUDIT_SECONDS), batch_id, missing)
+    log = _audit_log(transport.unrenewed().limited(AUDIT_SECONDS), batch_id, missing)
     told = weighed(batch_id, detail, info, text)._replace(missing=missing)
     return told._replace(audit_log=told.redacted(log) if log is not None else None)
 
@@ -142,8 +154,7 @@ def _audit_log(transport: Transport, batch_id: int, missing: dict[str, SectigoEr
 
 def _log_in(reply: RawReply) -> str | None:
     text = reply.text.strip()
-    page = reply.media_type == "text/html" or "<html" in text[:1000].lower()
-    return None if page or text in ("", "null") else text
+    return None if is_page(reply.media_type, reply.body) or text in ("", "null") else text
 
 
 # What contradicts
@@ -229,40 +240,5 @@ def _detail_against_counts(detail: Batch, info: ProcessingInfo) -> Iterator[str]
     if not detail.active and total == 0 and not detail.status.terminal:
         yield "active is false and the counts are 0/0/0: neither in work nor done, as it reads right after an order"
     if detail.size is not None and total not in (0, detail.size):
-        yield f"the counts add up to {total}, but the size is {detail.size}"
-
-
-# Secrets
-
-
-def _secrets_in(value: Any) -> Iterator[str]:
-    """Find what nobody may see in a value of a shape that nobody knows: passwords, by the names beside them."""
-    left: list[tuple[Any, bool]] = [(value, False)]
-    while left:
-        each, secret = left.pop()
-        if isinstance(each, dict):
-            left += _members(each, secret)
-        elif isinstance(each, list):
-            left += [(inner, secret) for inner in each]
-        elif isinstance(each, str) and secret:
-            yield each
-        elif isinstance(each, str):
-            document = _document_in(each)
-            yield from (told for name, told in _ASSIGNED.findall(each) if names_secret(name))
-            left.append((document, False))
-
-
-def _members(each: dict[str, Any], secret: bool) -> Iterator[tuple[Any, bool]]:
-    """Return what stands in an object, and whether it is secret, by its own name or by one that stands beside it."""
-    beside = any(names_secret(str(each.get(key))) for key in ("name", "key", "field"))
-    for name, inner in each.items():
-        yield inner, secret or names_secret(name) or (beside and name.startswith("value"))
-
-
-def _document_in(text: str) -> Any:
-    """Return the object or list that a text is, or None."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict | list) else None
+        # Python writes no number of more than 4300 digits.
+        yield f"the counts add up to {total if total < 10**1000 else 'far more'}, but the size is {detail.size}"

@@ -103,7 +103,7 @@ def _form(body: bytes, media_type: str, mask: Mask) -> Iterator[dict[str, str]]:
 
 
 def _response(exchange: Exchange, mask: Mask) -> dict[str, Any]:
-    error = {} if exchange.error is None else {"_error": mask.text(exchange.error)}
+    error = {} if exchange.error is None else {"_error": _error(exchange.error, exchange.name, mask)}
     location = _header(exchange.response_headers, "location")
     return {
         "status": exchange.status or 0,
@@ -117,6 +117,12 @@ def _response(exchange: Exchange, mask: Mask) -> dict[str, Any]:
         "bodySize": -1 if exchange.response_size is None else exchange.response_size,
         **error,
     }
+
+
+def _error(error: str, name: str, mask: Mask) -> str:
+    # It begins with the call's name, of which what follows would seem to be the value.
+    words = error.removeprefix(f"{name}: ")
+    return error if mask.text(words) == words and mask.url(name) == name else REDACTED
 
 
 def _content(exchange: Exchange, mask: Mask) -> dict[str, Any]:

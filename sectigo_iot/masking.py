@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sectigo_iot.endpoints import ENDPOINTS
-from sectigo_iot.redaction import REDACTED, SHORT, hider, names_secret, secrets_in
+from sectigo_iot.pages import is_page
+from sectigo_iot.redaction import LONGEST, REDACTED, SHORT, Hider
+from sectigo_iot.sensitive import LARGEST, members, names_secret, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,13 +36,11 @@ SHOWN_HEADERS = frozenset(_HEADERS.split())
 _URLS = ("location", "content-location")
 _LONGEST = 10_000
 """Characters of a text that is shown."""
-_LARGEST = 1 << 20
-"""Bytes of a body that is looked at."""
 _SEGMENTS = frozenset(part for endpoint in ENDPOINTS.values() for part in endpoint.path.split("/"))
 """What URLs are made of anyway: hidden because it is a password, it would tell the password."""
 _SUSPICIOUS = re.compile(
     r"eyJ[\w-]{8,}\.|PRIVATE KEY|\b(?:bearer|basic|digest|negotiate) +\S{8}|[A-Za-z0-9+/=_-]{160}|://[^/\s]*@"
-    r"|(?:passw\w*|passphrase|pwd|secret|token|key) ?= ?\S",
+    r"|(?:passw\w{0,64}|passphrase|pwd|secret|token|key) ?= ?\S",
     re.IGNORECASE,
 )
 """A token, a key, credentials or a long run of base64, whoever it belongs to."""
@@ -61,13 +61,20 @@ class Mask:
 
     def __init__(self, exchanges: Iterable[Exchange], secrets: Sequence[str] = ()) -> None:
         known = {*secrets, *(secret for exchange in exchanges for secret in _secrets(exchange))}
-        self._hide = hider(known)
-        self._hide_in_path = hider(known - _SEGMENTS) if known & _SEGMENTS else self._hide
+        self._known: dict[str, str] = {}
+        self._hide = Hider(known)
+        self._hide_in_path = Hider(known - _SEGMENTS) if known & _SEGMENTS else self._hide
 
     def text(self, text: str) -> str:
         """Return a text, or what stands for it."""
-        suspicious = len(text) > _LONGEST or _SUSPICIOUS.search(text) or self._hide(text) != text
-        return REDACTED if suspicious else text
+        # The same few names and numbers stand in every document.
+        if text not in self._known:
+            self._known[text] = self._judged(text)
+        return self._known[text]
+
+    def _judged(self, text: str) -> str:
+        suspicious = len(text) > _LONGEST or _SUSPICIOUS.search(text) or any(secrets_in(text, words=True))
+        return REDACTED if suspicious or self._hide(text) != text else text
 
     def url(self, url: str) -> str:
         """Return a URL with the values of its query masked; of one with a secret in it only the host."""
@@ -99,30 +106,31 @@ class Mask:
             return self.url(value)
         return self.text(value) if name.lower() in SHOWN_HEADERS else REDACTED
 
-    def document(self, document: Any, name: str = "") -> Any:
+    def document(self, document: Any, name: str = "", *, secret: bool = False) -> Any:
         """Return a JSON document, or a value that stands under this name, with what is shown of it."""
+        secret = secret or names_secret(name)
         if isinstance(document, dict):
-            below = ((key, name if names_secret(name) else key) for key in document)
-            return {self.text(key): self.document(document[key], as_name) for key, as_name in below}
+            inside = members(document, secret=secret)
+            return {self.text(key): self.document(value, key, secret=hidden) for key, value, hidden in inside}
         if isinstance(document, list):
-            return [self.document(item, name) for item in document]
+            return [self.document(item, name, secret=secret) for item in document]
         if document is None or isinstance(document, bool):
             return document
-        if names_secret(name) or (isinstance(document, str) and name not in SHOWN_FIELDS):
+        if secret or (isinstance(document, str) and name not in SHOWN_FIELDS):
             return REDACTED
         return document if self.text(str(document)) == str(document) else REDACTED
 
     def body(self, body: bytes, media_type: str, *, plain: bool) -> Body:
         """Return what is shown of a body; `plain` says whether a plain text may be."""
         kind = media_type.partition(";")[0].strip().lower()
-        if len(body) > _LARGEST:
+        if len(body) > LARGEST:
             return Body(None, "left out: longer than what this service sends")
         with contextlib.suppress(ValueError, RecursionError):
             return Body(json.dumps(self.document(json.loads(body)), ensure_ascii=False))
         text = body[: 2 * _LONGEST].decode("utf-8", "replace")
         if plain and kind == "text/plain":
             return Body(self.text(text))
-        title = re.search(r"<title>([^<]*)", text, re.IGNORECASE) if kind == "text/html" else None
+        title = re.search(r"<title>([^<]*)", text, re.IGNORECASE) if is_page(kind, body) else None
         about = f" (its title: {self.text(title[1].strip())})" if title else ""
         return Body(None, f"left out{about}: not known to hold no secret")
 
@@ -141,13 +149,16 @@ def _secrets(exchange: Exchange) -> Iterator[str]:
         if names_secret(name):
             yield from (part for part in (value, *re.split("[ =;,]+", value)) if len(part) >= SHORT)
     for body in (exchange.request_body, exchange.response_body):
-        yield from _in_json(body or b"")
+        # Of a strange document a short value may be any word, and a name of a field is no secret.
+        found = secrets_in(_read(body or b""), words=True)
+        yield from (secret for secret in found if len(secret) >= SHORT and secret not in SHOWN_FIELDS)
 
 
-def _in_json(body: bytes) -> Iterator[str]:
+def _read(body: bytes) -> Any:
+    """Return a body as a document or as a text; nothing of one that is not shown anyway."""
+    if len(body) > LARGEST:
+        return None
     try:
-        found = list(secrets_in(json.loads(body)))
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return
-    # Of a strange document a short value may be any word.
-    yield from (secret for secret in found if len(secret) >= SHORT)
+        return body[:LONGEST].decode("utf-8", "replace")

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sectigo_cli.trace import Trace
-    from sectigo_iot import IoTManager, Settings
+    from sectigo_iot import Exchange, IoTManager, Settings
 
 from sectigo_cli.endings import Endings
 from sectigo_cli.env_file import names_variables, read_env_file, remarks
+
+SHORT = 8
+"""Characters below which a word or a number may stand in any line, where a gap would tell that it is a secret."""
 
 
 class Context:
@@ -37,6 +40,7 @@ class Context:
         self._settings: Settings | None = None
         self._client: IoTManager | None = None
         self._trace: Trace | None = None
+        self._secrets: frozenset[str] = frozenset()
         self._opened = contextlib.ExitStack()
 
     def close(self) -> None:
@@ -53,13 +57,28 @@ class Context:
             self._opened.callback(self._trace.write)
 
     def say(self, text: str) -> None:
-        """Talk to the user, on stderr; control characters that a server sent are made harmless."""
+        """Talk to the user, on stderr; secrets and control characters that a server sent are made harmless."""
         encoding = self.stderr.encoding or "utf-8"
-        print(harmless(text).encode(encoding, "backslashreplace").decode(encoding), file=self.stderr, flush=True)
+        shown = harmless(self.hidden(text)).encode(encoding, "backslashreplace").decode(encoding)
+        print(shown, file=self.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Say something that the user should know, and that is no error."""
         self.say(f"sectigo: {text}")
+
+    def hidden(self, text: str) -> str:
+        """Return a text without what this run has sent as a secret: a server may repeat it much later."""
+        if not self._secrets:
+            return text
+        from sectigo_iot import redacted
+
+        return redacted(text, self._secrets)
+
+    def _observe(self, exchange: Exchange) -> None:
+        words = (secret for secret in exchange.secrets if secret.isalpha() or secret.isdigit())
+        self._secrets |= {*exchange.secrets} - {word for word in words if len(word) < SHORT}
+        if self._trace is not None:
+            self._trace.observe(exchange)
 
     @property
     def interactive(self) -> bool:
@@ -107,7 +126,7 @@ class Context:
                 download_timeout=options.download_timeout,
                 use_keyring=True,
                 prompt=self.ask if self.interactive else None,
-                observer=self._trace.observe if self._trace else None,
+                observer=self._observe,
                 environ=self.environ,
             )
         return self._settings

@@ -73,7 +73,8 @@ def _text(told: Explanation) -> Iterator[str]:
 
 def _counts(told: Explanation) -> Iterator[str]:
     info = told.info
-    yield f"  {info.active} in work, {info.success} issued, {info.failed} failed" if info is not None else ""
+    if info is not None:
+        yield from _wrapped(f"{info.active} in work, {info.success} issued, {info.failed} failed")
 
 
 def _log(told: Explanation) -> Iterator[str]:

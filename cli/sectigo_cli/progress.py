@@ -28,7 +28,7 @@ def waiting(context: Context, batch_id: int) -> Iterator[Callable[[Look], None] 
 
         def show(seen: Look) -> None:
             counts = f"{seen.info.active} in work, {seen.info.success} issued, {seen.info.failed} failed"
-            words = seen.status.lower().replace("_", " ")
+            words = context.hidden(seen.status).lower().replace("_", " ")
             # As plain text: what the service says is neither markup nor orders to the terminal.
             status.update(Text(harmless(f"batch {batch_id}: {words} ({counts}, {seen.elapsed:.0f} s)")))
 

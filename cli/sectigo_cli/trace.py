@@ -34,12 +34,13 @@ class Trace:
         from sectigo_iot import SectigoError, to_har, write_private
 
         number = len(self._exchanges)
-        said = f"{number} exchange{'' if number == 1 else 's'} written to {self._path}"
+        shown = self._path.replace("\n", "\\n")
+        said = f"{number} exchange{'' if number == 1 else 's'} written to {shown}"
         try:
             write_private(self._path, f"{to_har(self._exchanges)}\n".encode())
         except (OSError, SectigoError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            said = f"the trace could not be written to {self._path}: {reason}"
+            said = f"the trace could not be written to {shown}: {reason}"
         with contextlib.suppress(OSError):
             self._context.note(said)
 
@@ -50,6 +51,8 @@ def _check(path: str) -> None:
     if _stands(path):
         what = "is a folder" if Path(path).is_dir() else "exists already, and is left as it is"
         raise UsageError(f"{path} {what}", hint="name a new file with --trace")
+    if path.endswith(("/", "/.")):
+        raise UsageError(f"{path} names a folder", hint="name a new file with --trace")
     check_writable(Path(path).parent)
 
 

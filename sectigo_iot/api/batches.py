@@ -20,6 +20,7 @@ from sectigo_iot.errors import (
 from sectigo_iot.failures import outcome_unknown
 from sectigo_iot.files import private_file, sweep
 from sectigo_iot.models import Batch, ProcessingInfo
+from sectigo_iot.pages import is_page
 from sectigo_iot.pki import check_zip
 from sectigo_iot.replies import Reply
 from sectigo_iot.statuses import Param, StatusText
@@ -82,8 +83,10 @@ def batch_detail(transport: Transport, batch_id: int) -> Batch:
 
 def batch_status(transport: Transport, batch_id: int) -> StatusText:
     """API: GET /api/v1/batches/{id}/status"""
-    text = transport.send(call_of(transport, "batchStatus", batch_id)).text().strip()
-    if not text or text == "null" or len(text) > 500 or "<html" in text.lower():
+    reply = transport.send(call_of(transport, "batchStatus", batch_id))
+    text = reply.text().strip()
+    # Whatever its type says: a status is plain text, and some servers call everything text/html.
+    if not text or text == "null" or len(text) > 500 or is_page("", reply.body):
         raise InvalidReplyError("batchStatus: the service sent something else where a status in plain text is due")
     return StatusText.read(text)
 

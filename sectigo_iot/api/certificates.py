@@ -6,9 +6,9 @@ from sectigo_iot.calls import call_of
 from sectigo_iot.errors import InvalidInputError
 from sectigo_iot.failures import outcome_unknown
 from sectigo_iot.models import CertificateSearch
+from sectigo_iot.pages import is_page
 from sectigo_iot.pki import normalise_serial
 from sectigo_iot.reasons import revoke_reason_code
-from sectigo_iot.replies import Reply
 from sectigo_iot.transport import Transport
 
 
@@ -35,13 +35,5 @@ def revoke_certificate(transport: Transport, profile_id: int, reason_code: int |
     reply = transport.send(call)
     # The wire's reference: the body is to be ignored, any 2xx is done. A page is no body of this service, though, but
     # that of a proxy or a portal which answered in its place, so that nothing says that the request went any further.
-    if _is_page(reply):
+    if is_page(reply.media_type, reply.body):
         raise outcome_unknown(call, f"the answer, {reply.status}, is an HTML page, which this service does not send")
-
-
-def _is_page(reply: Reply) -> bool:
-    """Whether something for a browser came: by its type, or by its beginning; nothing at all is no page."""
-    body = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n")
-    begins = body[:1000].lower() if body.startswith(b"<") else b""
-    typed = reply.media_type in ("text/html", "application/xhtml+xml")
-    return bool(body) and (typed or b"<html" in begins or b"<!doctype html" in begins)

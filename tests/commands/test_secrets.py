@@ -6,12 +6,14 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from sectigo_iot.emulator import Emulator
 from tests.commands.conftest import names_in
+from tests.commands.lying_service import BATCH, CREATE, LyingService, document, text
 from tests.commands.signing_requests import request
 from tests.conftest import Runner
 
@@ -118,9 +120,9 @@ def test_no_secret_comes_out(sectigo: Runner, service: Emulator, home: Path, her
     assert '"createSingleCertBatch"' in "".join(life.traces)
     assert '"PUT /api/v1/batches/createSingleCertBatch HTTP/1.1" 201' in log.getvalue(), "urllib3 is loud as well"
     for secret in life.secrets:
-        for where, text in (("output", life.said), ("log", log.getvalue()), ("traces", "".join(life.traces))):
-            assert secret not in text, where
-            assert json.dumps(secret)[1:-1] not in text, where
+        for where, shown in (("output", life.said), ("log", log.getvalue()), ("traces", "".join(life.traces))):
+            assert secret not in shown, where
+            assert json.dumps(secret)[1:-1] not in shown, where
 
 
 def test_files_with_secrets_are_private(
@@ -142,3 +144,39 @@ def test_files_with_secrets_are_private(
         content = path.read_bytes()
         assert private or not any(secret.encode() in content for secret in life.secrets), path
         assert private or path.suffix == ".lock", path
+
+
+@pytest.mark.parametrize("generated", [False, True], ids=["given", "generated"])
+@pytest.mark.parametrize("wrote", ["reject reason", "status text", "refusal"])
+def test_what_a_later_call_repeats_is_hidden(
+    sectigo: Runner, liar: LyingService, monkeypatch: pytest.MonkeyPatch, wrote: str, generated: bool
+) -> None:
+    monkeypatch.setattr("sectigo_iot.transport.pause", lambda *_: None)
+    usual = liar.answer
+
+    def repeat(handler: BaseHTTPRequestHandler) -> None:
+        """Answer what comes after the order with the password that was ordered with."""
+        if CREATE in liar.asked:
+            ordered = json.loads(liar.bodies[CREATE])["profileParams"]["pkcs12Password"]
+            words = f"{ordered} is weak"
+            liar.answers |= {
+                "GET /api/v1/batches/24/processing_info": document({"active": 0, "success": 0, "failed": 1}),
+                "GET /api/v1/batches/24/status": text(f"Not Acceptable. Status: {ordered}"),
+                "GET /api/v1/batches/24": document({**BATCH, "status": "REJECTED", "rejectReason": words}),
+                **({"GET /api/v1/batches/24": document({"message": words}, 400)} if wrote == "refusal" else {}),
+            }
+        usual(handler)
+
+    monkeypatch.setattr(liar, "answer", repeat)
+    words = ("create", "-d", "a.example.com", "--wait", *(() if generated else ("-p", GIVEN)))
+    done = sectigo("--verbose", *words, env=liar.environ)
+    ordered = json.loads(liar.bodies[CREATE])["profileParams"]["pkcs12Password"]
+    assert done.code in (1, 8)
+    assert done.err.count(ordered) == generated, "it is told once, on purpose"
+    assert "[redacted] is weak" in done.err or wrote == "status text"
+
+
+def test_a_short_word_is_no_gap_in_every_line(sectigo: Runner, liar: LyingService) -> None:
+    liar.answers |= {"GET /api/v1/devices": document({"message": "batches"}, 400)}
+    done = sectigo("-p", "sectigo", "licenses", env=liar.environ)
+    assert done.err == "sectigo: error: devices failed with status 400: batches\n"

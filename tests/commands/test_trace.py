@@ -125,6 +125,8 @@ REFUSED = {
     "x" * 300: f"the trace cannot be written to {'x' * 300}: File name too long",
     "/proc/run.har": "/proc cannot be written to: No such file or directory",
     "": "argument --trace: the value is empty",
+    "run.har/": "run.har/ names a folder",
+    "run.har/.": "run.har/. names a folder",
 }
 
 
@@ -143,6 +145,13 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent(
     assert liar.asked == []
     assert names_in() == ["folder", "link", "there"]
     assert Path("there").read_text() == "as it was"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_name_of_two_lines_is_said_in_one(sectigo: Runner, shared: Emulator) -> None:
+    done = sectigo("--trace", "a\nb.har", "licenses", env=shared.environ)
+    assert done.err.splitlines()[-1].endswith("written to a\\nb.har")
+    assert names_in() == ["a\nb.har"]
 
 
 @pytest.mark.usefixtures("here")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
+import random
 import time
 
 import pytest
@@ -335,11 +337,29 @@ def test_an_audit_log_that_fails_is_no_fault_of_the_batch(fault: str) -> None:
     assert (told.audit_log, list(told.missing), verdict_of(told)) == (None, ["batchAuditLog"], "ready")
 
 
-def test_an_audit_log_that_is_refused_costs_one_log_in_at_the_most() -> None:
-    with lies(service(batchAuditLog=answer(401, "{}"))) as (server, client):
+def test_an_audit_log_that_is_refused_costs_no_session() -> None:
+    with lies(service(batchAuditLog=answer(401, '{"message": "not for you"}'))) as (server, client):
+        for _ in range(2):
+            told = client.explain(24)
+            assert (list(told.missing), verdict_of(told)) == (["batchAuditLog"], "ready")
+            assert "not for you" in str(told.missing["batchAuditLog"])
+    assert (len(server.logins), len(server.refreshes)) == (1, 0)
+    assert [seen.path.rpartition("/")[2] for seen in server.calls].count("auditLog") == 2
+
+
+def test_a_session_that_is_over_is_renewed_for_what_counts_alone() -> None:
+    asked: list[str] = []
+    usual = service()
+    assert callable(usual)
+
+    def each_once(seen: Seen) -> bytes:
+        """Refuse each token at its second call."""
+        asked.append(seen.headers["authorization"])
+        return answer(401, "{}") if asked.count(asked[-1]) == 2 else usual(seen)
+
+    with lies(each_once) as (server, client):
         told = client.explain(24)
-    assert (list(told.missing), verdict_of(told)) == (["batchAuditLog"], "ready")
-    assert len(server.logins) + len(server.refreshes) == 2
+    assert (list(told.missing), len(server.logins) + len(server.refreshes)) == (["batchAuditLog"], 3)
 
 
 @pytest.mark.parametrize("log", ['[{"at": 1, "what": "CREATED"}]', "12:00 created\n12:01 issued", '"x"', "0"])
@@ -405,11 +425,12 @@ def test_what_is_nested_without_end_does_no_harm() -> None:
     "log",
     [
         "\n".join(f"password=secret{number}" for number in range(4000)),
+        "\n".join(f"password=secret{number}" for number in range(300_000)),
         "x" * 100_000,
         "password=" * 10_000,
         "a:" * 50_000,
     ],
-    ids=["many passwords", "one word", "one assignment", "many assignments"],
+    ids=["many passwords", "more passwords", "one word", "one assignment", "many assignments"],
 )
 def test_a_log_that_is_made_to_take_long_does_not(log: str) -> None:
     told = weighed(24, batch("CREATED"), info((0, 0, 0)), StatusText.read(ACCEPTED))
@@ -417,3 +438,37 @@ def test_a_log_that_is_made_to_take_long_does_not(log: str) -> None:
     shown = told.redacted(log)
     assert time.monotonic() - began < 2
     assert "secret1" not in shown
+
+
+def odd(length: int, number: int) -> list[str]:
+    draw = random.Random(5)
+    return ["".join(draw.choices("!$%&#@^*()+<>-", k=length)) for _ in range(number)]
+
+
+HELD: dict[str, list[str]] = {
+    "a few long ones": odd(4000, 60),
+    "many": odd(16, 9000),
+    "too many": odd(12, 12_000),
+    "what is too long": odd(8000, 150),
+}
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_a_detail_that_is_made_to_take_long_does_not(what: str) -> None:
+    secrets = HELD[what]
+    held = [{"name": "pkcs12Password", "value": secret} for secret in secrets]
+    detail = Batch.read({**BATCH, "generatorParametersValues": held, "rejectReason": f"weak: {secrets[0]}"})
+    told = weighed(24, detail, info((0, 0, 1)), StatusText.read(ACCEPTED))
+    began = time.process_time()
+    shown = [told.redacted(f"{secret} and password={secret[::-1]}!") for secret in secrets[:50]]
+    assert time.process_time() - began < 5
+    assert not any(secret in text or secret[::-1] in text for secret, text in zip(secrets, shown, strict=False))
+
+
+def test_numbers_under_a_value_are_hidden_and_a_count_of_any_length_is_told() -> None:
+    held = [{"name": "pin", "value": 123456}]
+    detail = Batch.read({**BATCH, "generatorParametersValues": held, "size": 3})
+    told = weighed(24, detail, info((10**4299 * 9, 10**4299 * 9, 0)), StatusText.read(ACCEPTED))
+    assert told.redacted("is 123456 a PIN?") == "is [redacted] a PIN?"
+    assert "the counts add up to far more, but the size is 3" in told.contradictions
+    assert pickle.loads(pickle.dumps(told)) == told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -269,6 +271,107 @@ def test_a_body_that_is_not_understood_is_left_out(body: bytes, media_type: str,
     assert "opa" not in json.dumps(content)
     if media_type == "text/html":
         assert content["comment"] == "left out (its title: Log in): not known to hold no secret"
+
+
+def rejected(held: object) -> Exchange:
+    document = {
+        "batchId": 7,
+        "status": "REJECTED",
+        "rejectReason": "pkcs12 password Hunter2-is-weak violates the policy",
+        "message": "Hunter2-is-weak",
+        "generatorParametersValues": held,
+    }
+    return READ._replace(response_headers=(JSON,), response_body=json.dumps(document).encode())
+
+
+PAIRS = [{"name": "pkcs12Password", "value": "Hunter2-is-weak"}, {"name": "pin", "value": 12345678}]
+
+
+@pytest.mark.parametrize("held", [PAIRS, json.dumps(PAIRS), [json.dumps(PAIRS)], {"deep": PAIRS}])
+def test_a_secret_in_pairs_of_name_and_value_is_masked_wherever_it_stands(held: object) -> None:
+    liar = READ._replace(
+        response_headers=(JSON,), response_body=b'{"message": "12345678 is no PIN", "batchId": 12345678}'
+    )
+    first, second = entries(rejected(held), liar)
+    assert "Hunter2" not in json.dumps(first)
+    assert "12345678" not in json.dumps([first, second])
+    shown = json.loads(first["response"]["content"]["text"])
+    assert (shown["rejectReason"], shown["message"], shown["batchId"]) == (REDACTED, REDACTED, 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["the password: x1", "[{'token': 'x1'}]", json.dumps([{"name": "pin", "value": "x1"}])]
+)
+def test_a_text_that_tells_a_secret_is_masked_however_short_it_is(text: str) -> None:
+    body = json.dumps({"message": text}).encode()
+    for each in ((JSON, body), (("Content-Type", "text/plain"), text.encode())):
+        (entry,) = entries(READ._replace(status=500, response_headers=(each[0],), response_body=each[1]))
+        assert "x1" not in json.dumps(entry)
+
+
+def test_a_secret_in_a_text_is_masked_elsewhere() -> None:
+    told = READ._replace(status=500, response_body=b"password: Hunter2-is-weak", response_headers=(("Server", "x"),))
+    liar = READ._replace(response_headers=(JSON,), response_body=b'{"message": "Hunter2-is-weak"}')
+    assert "Hunter2" not in json.dumps(entries(told, liar))
+
+
+def test_the_name_of_a_field_is_no_secret() -> None:
+    told = b'{"message": "wrong key: commonName", "commonName": "a.example.com"}'
+    (entry,) = entries(READ._replace(status=400, response_headers=(JSON,), response_body=told))
+    assert json.loads(entry["response"]["content"]["text"]) == {"message": REDACTED, "commonName": "a.example.com"}
+
+
+@pytest.mark.parametrize("name", ["userCredentials", "/api/v1/token"])
+def test_the_error_of_a_call_that_is_named_like_a_secret_is_told(name: str) -> None:
+    error = f"{name}: iot.example.com broke off the connection"
+    (entry,) = entries(READ._replace(name=name, status=None, error=error))
+    assert entry["response"]["_error"] == error
+
+
+def many(alphabet: str, length: int, number: int) -> list[str]:
+    draw = random.Random(5)
+    return ["".join(draw.choices(alphabet, k=length)) for _ in range(number)]
+
+
+ODD = "!$%&#@^*()+<>-"
+KEYS, WORST = many("abcABC012_", 16, 9000), many(ODD, 16, 9000)
+SOUGHT = {
+    "many keys": KEYS,
+    "keys of no letter": WORST,
+    "keys of one beginning": [f"aaaa{secret}" for secret in KEYS],
+    "long keys": many(ODD, 4000, 100),
+    "passwords in words": KEYS,
+    "the beginning of a password": [],
+    "numbers": [],
+}
+COSTLY: dict[str, object] = {
+    "many keys": [{"key": secret, "name": secret} for secret in KEYS],
+    "keys of no letter": [{"key": secret, "message": secret[::-1]} for secret in WORST],
+    "keys of one beginning": [{"key": f"aaaa{secret}", "message": f"aaaa{secret[::-1]}"} for secret in KEYS],
+    "long keys": [*({"key": a} for a in many(ODD, 4000, 100)), *({"message": a} for a in many(ODD, 500, 1000))],
+    "passwords in words": [{"message": f"password={secret}"} for secret in KEYS],
+    "the beginning of a password": {"message": [f"{n}{'passwé' * 900}" for n in range(100)]},
+    "numbers": list(range(100_000, 200_000)),
+}
+
+
+@pytest.mark.parametrize("what", COSTLY)
+def test_no_reply_takes_long_to_mask(what: str) -> None:
+    body = json.dumps(COSTLY[what], ensure_ascii=False).encode()
+    begun = time.process_time()
+    found = entries(LOGIN, READ._replace(status=500, response_headers=(JSON,), response_body=body))
+    # About a second where it is worst.
+    assert time.process_time() - begun < 5
+    text = json.dumps(found)
+    assert not any(json.dumps(secret)[1:-1] in text for secret in SOUGHT[what][:200])
+
+
+def test_a_body_that_is_left_out_is_not_searched() -> None:
+    body = json.dumps([{"key": secret} for secret in many("abc012", 16, 200_000)]).encode()
+    begun = time.process_time()
+    (entry,) = entries(READ._replace(response_headers=(JSON,), response_body=body))
+    assert time.process_time() - begun < 1
+    assert entry["response"]["content"]["comment"].startswith("left out: longer")
 
 
 def test_plain_text_is_shown_where_it_is_a_status_or_an_error() -> None:

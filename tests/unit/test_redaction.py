@@ -15,7 +15,8 @@ import pytest
 
 from sectigo_iot.calls import Call
 from sectigo_iot.endpoints import ENDPOINTS
-from sectigo_iot.redaction import LONGEST, REDACTED, names_secret, redacted, secrets_of
+from sectigo_iot.redaction import LONGEST, MOST, REDACTED, Hider, redacted, secrets_of
+from sectigo_iot.sensitive import names_secret, secrets_in
 
 SECRETS = (
     "giv3n-Pa55word",
@@ -131,6 +132,88 @@ def test_it_takes_no_time_whatever_the_text() -> None:
         assert REDACTED not in redacted(text, secrets)
     # It takes less than 2 s, most of it to make patterns; what backtracks would take minutes.
     assert time.perf_counter() - begun < 10
+
+
+def drawn(alphabet: str, length: int, number: int) -> list[str]:
+    draw = random.Random(3)
+    return ["".join(draw.choices(alphabet, k=length)) for _ in range(number)]
+
+
+def test_of_many_secrets_each_is_found_and_nothing_else() -> None:
+    secrets = drawn("abcdefABC012-_", 16, MOST)
+    hide = Hider(secrets)
+    begun = time.process_time()
+    for secret in secrets[:50]:
+        assert hide(f"x {secret} {quote(json.dumps(secret))} y") == f"x {REDACTED} %22{REDACTED}%22 y"
+        assert hide(base64.b64encode(f"jane:{secret}".encode()).decode()) == REDACTED
+    for number in range(20_000):
+        assert hide(f"certificate {number}") == f"certificate {number}"
+    assert time.process_time() - begun < 4
+
+
+def test_where_there_are_too_many_secrets_nothing_is_shown() -> None:
+    hide = Hider([*drawn("abcdefABC012-_", 16, MOST), "one-more-secret"])
+    assert [hide("certificate 24"), hide("one-more-secret"), hide("")] == [REDACTED, REDACTED, ""]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        drawn("!$%&#@^*()+<>", 12, 3000),
+        ["aaaa" + secret for secret in drawn("abc012", 10, 9000)],
+        ["!a$%c!%&" + secret for secret in drawn("!$%&", 10, 9000)],
+        [secret + "x" * 9000 for secret in drawn("abc012", 10, 200)],
+    ],
+    ids=["of no letter", "of one beginning", "of one beginning in base64", "as long as a book"],
+)
+def test_what_would_take_long_to_tell_is_hidden_whole(secrets: list[str]) -> None:
+    hide = Hider(secrets)
+    begun = time.process_time()
+    for secret in secrets[:3000]:
+        shown = hide(f"{secret} aaaabbbb IWEkJWMhJSY= {secret[::-1]}")
+        assert secret not in shown
+        assert REDACTED in shown
+    assert hide("certificate 24") in ("certificate 24", REDACTED)
+    # About a second; without a limit it would be minutes.
+    assert time.process_time() - begun < 6
+
+
+def test_one_that_hides_more_draws_on_the_same_effort() -> None:
+    hide = Hider(["giv3n-Pa55word"])
+    more = hide.joined(["giv3n-Pa55word-and", "an0ther"])
+    assert more("giv3n-Pa55word-and an0ther") == f"{REDACTED} {REDACTED}"
+    assert hide("giv3n-Pa55word-and an0ther") == f"{REDACTED}-and an0ther"
+    for secret in drawn("!$%&#@^*()+<>", 200, 200):
+        hide.joined([secret])(secret)
+    assert hide("giv3n-Pa55word and more") == REDACTED
+    assert hide("nothing of the kind") == "nothing of the kind"
+
+
+PAIR = {"name": "pkcs12Password", "value": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ({"pkcs12Password": "hunter2", "commonName": "a.example.com"}, {"hunter2"}),
+        ([PAIR, {"name": "commonName", "value": "a.example.com"}], {"hunter2"}),
+        ({"Name": "pkcs12Password", "Value": 12345678}, {"12345678"}),
+        ({"field": "PIN", "defaultValue": [1234, "5678", True, None]}, {"1234", "5678"}),
+        ({"key": "passphrase", "values": {"old": "o1d", "new": 2.5}}, {"passphrase", "o1d", "2.5"}),
+        (json.dumps([PAIR]), {"hunter2"}),
+        ({"a": [{"b": json.dumps({"c": json.dumps([PAIR])})}]}, {"hunter2"}),
+        ({1: PAIR, "list": (PAIR,)}, {"hunter2"}),
+        ({"name": 7, "value": "x", "message": "[1"}, set()),
+    ],
+)
+def test_what_is_secret_in_a_document(document: object, found: set[str]) -> None:
+    assert set(secrets_in(document)) == found
+
+
+@pytest.mark.parametrize("text", ["pkcs12Password=hunter2; ok", "the password: 'hunter2'", '"token" = "hunter2"'])
+def test_what_is_secret_in_words(text: str) -> None:
+    assert set(secrets_in({"message": text}, words=True)) == {"hunter2"}
+    assert set(secrets_in({"message": text})) == set()
 
 
 @pytest.mark.parametrize(
