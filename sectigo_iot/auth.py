@@ -20,12 +20,13 @@ from sectigo_iot.errors import (
     CredentialsMismatchError,
     InvalidCredentialsError,
     InvalidReplyError,
+    NotAuthenticatedError,
     NotAuthorizedError,
     RedirectError,
     SectigoError,
     TokensExpiredError,
 )
-from sectigo_iot.refusals import Refusals
+from sectigo_iot.refusals import IN_PROCESS, Refusals
 from sectigo_iot.tokens import TokenPair
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ FRESH_SECONDS = 60.0
 """How long a pair that another process got is believed when the service has just rejected ours."""
 
 _NOT_AGAIN = (
-    "it is not tried again by itself, because repeated failures lock an account; "
-    "`sectigo auth --login` and `sectigo -p … auth` try it by intent, as does authenticate() of the library"
+    "Another password is tried at once; this one is not tried again by itself, because repeated failures lock an "
+    "account. `sectigo auth --login` and `sectigo -p … auth` try it all the same, and authenticate() of the library"
 )
+_LOCKED = "have the account unlocked, by an administrator or the vendor: the password may be right"
 
 _LIVE: weakref.WeakSet[Authenticator] = weakref.WeakSet()
 
@@ -83,11 +85,12 @@ class Authenticator:
         self._clock = clock
         self._monotonic = monotonic
         self._certificate: CertificateLogin | None = None
+        self._demand: RedirectError | None = None
         self._endpoint = transport.settings.endpoint
         self._guard = threading.RLock()
         _LIVE.add(self)
         # A store of the caller's own need not know of refusals.
-        self._refusals: Refusals = getattr(store, "refusals", None) or Refusals()
+        self._refusals: Refusals = getattr(store, "refusals", None) or IN_PROCESS
         self._denied: tuple[str, str, float] | None = None
         self._pair: TokenPair | None = None
         self._until = 0.0
@@ -121,8 +124,7 @@ class Authenticator:
         """
         with self._guard:
             self._login.password()
-            with self._store.lock(self._endpoint, self._login.username()):
-                return self._keep(self._log_in(by_intent=True))
+            return self._locked(lambda: self._keep(self._log_in(by_intent=True)))
 
     def refresh(self) -> TokenPair:
         """Exchange the refresh token for new tokens, and keep them. Raises TokensExpiredError where there is none."""
@@ -175,9 +177,29 @@ class Authenticator:
         if known is None or not self._may_refresh(known):
             # Whoever is asked for a password takes his time, and nobody shall wait for the lock meanwhile.
             self._login.password()
-        with self._store.lock(self._endpoint, self._login.username()):
+        return self._locked(
             # Another thread or process may have renewed it while we waited for the lock.
-            return self._found(rejected) or self._keep(self._refreshed_or_logged_in(self.tokens()))
+            lambda: self._found(rejected) or self._keep(self._refreshed_or_logged_in(self.tokens())),
+            lambda: self._found(rejected) or self._keep(self._log_in()),
+        )
+
+    def _locked(self, renew: Callable[[], TokenPair], again: Callable[[], TokenPair] | None = None) -> TokenPair:
+        """Renew under the store's lock; where the password of the client's key is lacking, ask, and do it `again`.
+
+        Not before is it known that the account demands a certificate; and nobody shall wait for the lock meanwhile.
+        """
+        try:
+            with self._store.lock(self._endpoint, self._login.username()):
+                return renew()
+        except NotAuthenticatedError:
+            self._demand = self._certificate.ask() if self._certificate is not None else None
+            if self._demand is None:
+                raise
+        try:
+            with self._store.lock(self._endpoint, self._login.username()):
+                return (again or renew)()
+        finally:
+            self._demand = None
 
     def _refreshed_or_logged_in(self, pair: TokenPair | None) -> TokenPair:
         if pair is None or not self._may_refresh(pair):
@@ -212,8 +234,12 @@ class Authenticator:
                 "authenticate", payload={"username": username, "password": password}, secrets=(password,)
             )
         except InvalidCredentialsError as error:
-            self._refusals.note(self._endpoint, username, password, self._clock())
             self._login.forget_password()
+            if "locked" in (error.server_message or "").lower():
+                # Nothing is known against the password, which is right, perhaps, and will do once it is unlocked.
+                error.hint = _LOCKED
+                raise
+            self._refusals.note(self._endpoint, username, password, self._clock())
             error.hint = f"are user name and password right? {_NOT_AGAIN}"
             raise
         except NotAuthorizedError as error:
@@ -251,6 +277,9 @@ class Authenticator:
         return document
 
     def _answer(self, call: Call, seconds: float) -> Reply:
+        if self._demand is not None:
+            # It is the answer to these very credentials, given before the password of the key was asked for.
+            return self._certificate_login().follow(call, self._demand, self._login.username())
         try:
             return self._transport.limited(seconds).send(call)
         except RedirectError as error:

@@ -38,8 +38,9 @@ from sectigo_iot.errors import (
     UnreachableError,
     clean,
 )
+from sectigo_iot.pages import is_page
 from sectigo_iot.redaction import REDACTED, redacted
-from sectigo_iot.tls import hint_about_trust, tls_error
+from sectigo_iot.tls import hint_about_trust, not_agreed, tls_error
 from sectigo_iot.watch import NoConnectionError, NoThreadError
 
 if TYPE_CHECKING:
@@ -48,11 +49,18 @@ if TYPE_CHECKING:
 LOOPBACK = ("localhost", "127.", "[::1]")
 CONNECT_SECONDS = 10.0
 """How long each of a host's addresses may take to accept a connection."""
+_BROKEN_OFF = {
+    "https": "a server that demands a client certificate of everybody looks like this; is the address the usual one? "
+    "`sectigo doctor` looks further",
+    "http:": "does the service speak https there? `sectigo doctor` looks further",
+}
 LONGEST_PAUSE = 5.0
 """Seconds. With it twelve attempts fit into the default minute, even if every pause is as long as it can be."""
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses of a fault that passes, after which a read is repeated."""
 UNREACHABLE_ATTEMPTS = 3
+LOGIN_ATTEMPTS = 3
+"""A password whose answer is lost may have been refused, and five refusals lock many an account."""
 UNUSABLE = (requests.RequestException, HTTPError, ValueError)
 """What the HTTP library raises where there is no usable answer; ValueError for a chunk of a negative size."""
 
@@ -93,12 +101,14 @@ def _broken_off(call: Call, alert: ssl.SSLError | None) -> TransportError:
             f"{call.endpoint.name}: {host} demands a client certificate for this, which is shown at the log-in alone",
             hint="is the address right (--endpoint, SECTIGO_ENDPOINT)?",
         )
-    return TransportError(f"{call.endpoint.name}: {host} broke off the connection")
+    return TransportError(
+        f"{call.endpoint.name}: {host} broke off the connection", hint=_BROKEN_OFF.get(call.url[:5])
+    )
 
 
 def _cause(error: Exception) -> object:
     """Return what urllib3 said, out of what requests and a proxy's handling wrap around it."""
-    reason = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    reason: object = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     reason = reason.reason if isinstance(reason, MaxRetryError) else reason
     return getattr(reason, "original_error", reason)
 
@@ -108,15 +118,18 @@ def _unreachable(host: str, cause: object, seconds: float, ca_file: str | None) 
     if isinstance(innermost, ssl.SSLCertVerificationError):
         return _untrusted(host, innermost, ca_file)
     if isinstance(innermost, ssl.SSLError):
-        hint = "does the service speak https there? The emulator speaks http"
-        return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({_reason(innermost)})", hint=hint)
+        return not_agreed(host, innermost)
     # urllib3 counts a refused connection among the timeouts.
-    if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
+    if isinstance(innermost, TimeoutError) or (
+        isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError)
+    ):
         if isinstance(cause, NoThreadError):
             return UnreachableError(f"{host} cannot be reached: this machine has no thread to spare")
         patience = seconds if isinstance(cause, NoConnectionError) else min(CONNECT_SECONDS, seconds)
         return UnreachableError(f"{host} cannot be reached: no connection within {round(patience, 2):g} s")
     hint = "is the address right (--endpoint, SECTIGO_ENDPOINT), and does the service run?"
+    if isinstance(innermost, OSError) and type(innermost).__name__ == "gaierror":
+        hint += " If this network has a proxy, name it in https_proxy"
     if host.startswith(LOOPBACK):
         hint += " `sectigo serve` runs an emulator"
     return UnreachableError(f"{host} cannot be reached: {clean(_words(innermost))}", hint=hint)
@@ -127,10 +140,6 @@ def _untrusted(host: str, error: ssl.SSLCertVerificationError, ca_file: str | No
     untrusted = UnreachableError(f"{host} is not trusted: {reason}", hint=hint_about_trust(error, ca_file))
     untrusted.passes = False
     return untrusted
-
-
-def _reason(error: ssl.SSLError) -> str:
-    return (error.reason or "it was broken off").lower().replace("_", " ")
 
 
 def too_slow(call: Call, seconds: float) -> DeadlineError:
@@ -166,6 +175,8 @@ def pause(call: Call, error: SectigoError, attempt: int) -> float | None:
     if not _may_repeat(call, error):
         return None
     if isinstance(error, UnreachableError) and (attempt >= UNREACHABLE_ATTEMPTS or not error.passes):
+        return None
+    if call.endpoint.name == "authenticate" and isinstance(error, TransportError) and attempt >= LOGIN_ATTEMPTS:
         return None
     asked = getattr(error, "retry_after", None)
     jittered = min(0.2 * 2.0 ** min(attempt, 6), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -251,9 +262,9 @@ def _error_document(body: bytes) -> dict[str, Any]:
 
 
 def _plain_words(response: requests.Response, body: bytes) -> str:
-    text = body.decode("utf-8", "replace").strip()
-    if "<html" in text[:1000].lower() or media_type(response) == "text/html":
+    if is_page(media_type(response), body):
         return "an HTML page"
+    text = body.decode("utf-8", "replace").strip()
     return "" if text == "null" or media_type(response) == BINARY else text
 
 

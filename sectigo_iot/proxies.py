@@ -11,12 +11,12 @@ from urllib.parse import unquote, urlsplit
 import requests
 from requests.utils import get_auth_from_url, get_environ_proxies
 from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+from urllib3.util import Url, make_headers, parse_url
 
-from sectigo_iot.errors import ConfigError, TransportError, UnreachableError
+from sectigo_iot.errors import APIError, ConfigError, TransportError, UnreachableError
 
 if TYPE_CHECKING:
-    from sectigo_iot.errors import APIError
+    from collections.abc import Mapping
 
 PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "write it like http://127.0.0.1:3128, or http://user:password@127.0.0.1:3128 with what is special as %XX"
@@ -48,11 +48,19 @@ def proxy_for(url: str) -> Proxy | None:
 
     The rest of the environment is not asked, because it may replace our CA and our Bearer header.
     """
+    if _is_excepted(urlsplit(url).netloc):
+        return None
     found = get_environ_proxies(url)
     scheme = urlsplit(url).scheme
     name = scheme if scheme in found else "all"
     value = found.get(name, "").strip()
     return _proxy(value, _variable(f"{name}_proxy")) if value else None
+
+
+def _is_excepted(netloc: str) -> bool:
+    # The library compares an IPv4 address without its port.
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return netloc in excepted.replace(" ", "").split(",")
 
 
 def _variable(name: str) -> str:
@@ -98,11 +106,14 @@ def met_on_the_way(proxy: Proxy, failure: TransportError, error: Exception) -> T
         return type(failure)(f"{failure.message} (through {proxy})", hint=failure.hint)
     innermost = _innermost(error)
     if refusal := re.search(r"Tunnel connection failed: (\d{3})", str(innermost)):
-        return _refused(proxy, host, refusal[1])
+        return refused(proxy, host, int(refusal[1]))
     elsewhere = f"If {host} needs no proxy, name it in NO_PROXY"
     if isinstance(innermost, HTTPException):
         hint = f"does {proxy.variable} name a proxy? {elsewhere}"
         return UnreachableError(f"{proxy} cannot be reached: it sends no usable HTTP answer", hint=hint)
+    if proxy.url.startswith("https:") and "TLS" in what:
+        hint = f"is it spoken to without TLS, as most are? Then write http:// in {proxy.variable}"
+        return UnreachableError(f"{proxy} {what}", hint=hint)
     if isinstance(error, requests.exceptions.ProxyError):
         hint = f"is {proxy.variable} right, and does the proxy run? {elsewhere}"
         return UnreachableError(f"{proxy} {what}", hint=hint)
@@ -113,9 +124,10 @@ def met_on_the_way(proxy: Proxy, failure: TransportError, error: Exception) -> T
     return behind
 
 
-def _refused(proxy: Proxy, host: str, status: str) -> UnreachableError:
+def refused(proxy: Proxy, host: str, status: int) -> UnreachableError:
+    """Return what it means that a proxy answers with this status when it is asked for a connection to a host."""
     # tinyproxy answers 401 where a wrong password is sent, and 407 where none is.
-    asked = status in ("401", "407")
+    asked = status in (401, 407)
     hint = _demand(proxy) if asked else f"may it connect to {host}? If that needs no proxy, name it in NO_PROXY"
     return UnreachableError(f"{proxy} refuses to connect to {host}: status {status}", hint=hint)
 
@@ -127,8 +139,33 @@ def demanded(proxy: Proxy, error: APIError) -> APIError:
     return error
 
 
+def refused_on_the_way(proxy: Proxy, error: APIError, url: str, headers: Mapping[str, str]) -> APIError:
+    """Return the error of a call that the proxy may have answered instead of the service.
+
+    Over http both look alike. A 401 that asks for a log-in of another kind than the service's is the proxy's: taken
+    for the service's, it would mark a good password as refused.
+    """
+    if urlsplit(url).scheme == "http" and error.status == 401 and _asks_by_http(headers):
+        return APIError(401, f"{proxy} wants to know who asks", action=error.action, hint=_demand(proxy))
+    if urlsplit(url).scheme == "http" and error.status == 403:
+        error.hint = f"it may be {proxy} that says so; NO_PROXY names hosts that need none"
+    return demanded(proxy, error)
+
+
+def _asks_by_http(headers: Mapping[str, str]) -> bool:
+    return headers.get("WWW-Authenticate", "").lower().startswith(("basic", "digest", "negotiate", "ntlm"))
+
+
 def _demand(proxy: Proxy) -> str:
+    if not proxy.secrets:
+        return f"{proxy} wants a user name and a password; {_EXAMPLE}"
     return f"{proxy} wants a user name and a password: are those in {proxy.variable} right?"
+
+
+def authorization(proxy: Proxy) -> str | None:
+    """Return what a proxy is told of user name and password, which is secret, if there are any."""
+    login = get_auth_from_url(proxy.url)
+    return make_headers(proxy_basic_auth=":".join(login))["proxy-authorization"] if login[0] else None
 
 
 def _innermost(error: BaseException) -> BaseException:

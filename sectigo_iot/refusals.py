@@ -80,3 +80,7 @@ def _moment(document: dict[str, object], password: str) -> float | None:
         return moment if sensible and _mark(password, salt).hex() == document.get("mark") else None
     except (ValueError, AttributeError):
         return None
+
+
+IN_PROCESS = Refusals()
+"""Those of every client of this process whose store has no place for them: many a service makes a client per call."""

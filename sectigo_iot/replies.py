@@ -29,8 +29,7 @@ class Reply:
         self._call = call
         self._body = body
         self._patience = seconds
-        self.seconds = seconds
-        """How long the reading piece by piece may take in all."""
+        self._left = self._allowed = seconds
         self.status = response.status_code
         self.media_type = media_type(response)
 
@@ -64,11 +63,16 @@ class Reply:
         if not self.body.strip():
             return f"{name}: the service answered {self.status} with nothing in it, where JSON is due"
         found = "null" if self.body.strip() == b"null" else told_type(self.media_type)
+        found = "a document that cannot be read" if found == "application/json" else found
         return f"{name}: the service answered {self.status} with {found}, where a JSON document is due"
+
+    def allow(self, left: float, allowed: float) -> None:
+        """Say how many seconds there are left for reading the body piece by piece, of how many that were allowed."""
+        self._left, self._allowed = left, allowed
 
     def chunks(self) -> Iterator[bytes]:
         """Hand on the body piece by piece. Raises DeadlineError, TransportError if it ends early."""
-        with body_watched(self._response, self.seconds) as watch:
+        with body_watched(self._response, self._left) as watch:
             try:
                 yield from self._response.iter_content(CHUNK)
             except UNUSABLE as error:
@@ -76,7 +80,7 @@ class Reply:
                     raise lost(error, self._call, self._patience, sent=True) from None
         if watch.over:
             # What came looks whole, and was cut by us.
-            raise download_too_slow(self._call, self.seconds)
+            raise download_too_slow(self._call, self._allowed)
 
     def close(self) -> None:
         """Give the connection back."""

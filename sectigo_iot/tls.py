@@ -12,7 +12,7 @@ import ssl
 import stat
 from typing import TYPE_CHECKING
 
-from sectigo_iot.errors import ConfigError
+from sectigo_iot.errors import ConfigError, UnreachableError
 from sectigo_iot.pki.pem import read_blocks
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 LARGEST = 16 * 1024 * 1024
 """Bytes; what is longer is no file of certificates."""
 CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
-_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
-"""What OpenSSL's verification says of a chain that ends in nobody who is trusted."""
-_WRONG_TIME = (9, 10)
+TOO_EARLY, EXPIRED, SELF_SIGNED, OTHER_NAMES = (9,), (10,), (18,), (62, 63, 64)
+"""What OpenSSL's verification calls X509_V_ERR_…"""
+UNKNOWN_AUTHORITY = (*SELF_SIGNED, 19, 20, 21)
+"""A chain that ends in nobody who is trusted."""
 _WANTED = "it is to hold the certificate of the authority that the server's certificate comes from, in PEM"
 
 
@@ -59,6 +60,8 @@ def complete_context(ca_file: str | None) -> ssl.SSLContext:
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A name counts where RFC 9525 has it, in subjectAltName; OpenSSL would go on to look for it in the subject.
+    context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
@@ -78,19 +81,22 @@ def _certificates(path: str, what: str) -> list[Block]:
     if not found:
         keys = any(block.is_private_key for block in blocks)
         reason = "holds a private key, and no certificate" if keys else "holds no certificate in PEM"
-        raise ConfigError(f"{what} {reason}", setting="ca_file", hint=converting(data, path) or _WANTED)
+        raise ConfigError(f"{what} {reason}", setting="ca_file", hint=converting(data, path, keys=False) or _WANTED)
     return found
 
 
-def converting(data: bytes, path: str) -> str | None:
-    """Return how to make PEM of what is in a file, where it is of another known form."""
+def converting(data: bytes, path: str, *, keys: bool = True) -> str | None:
+    """Return how to make PEM of what is in a file, where it is of another known form.
+
+    Without `keys` it is told how to get the certificates of the authorities alone out of a PKCS#12.
+    """
     if data[:1] != b"\x30":
         return None
     files = f"-in {shlex.quote(path)} -out {shlex.quote(path + '.pem')}"
     # What follows the outermost tag and length: a PKCS#12 begins with its version, a PKCS#7 with its type.
     inner = data[2 + (data[1] & 0x7F if data[1:2] >= b"\x80" else 0) :]
     if inner.startswith(b"\x02\x01\x03"):
-        return f"it is a PKCS#12; make PEM of it: openssl pkcs12 {_legacy(data)}{files}"
+        return f"it is a PKCS#12; make PEM of it: openssl pkcs12 {_legacy(data)}{'' if keys else '-cacerts -nokeys '}{files}"
     if inner[:1] == b"\x06":
         return f"it is a PKCS#7; make PEM of it: openssl pkcs7 -inform DER -print_certs {files}"
     return f"it is DER; make PEM of it: openssl x509 -inform DER {files}"
@@ -146,10 +152,23 @@ def tls_error(error: BaseException) -> ssl.SSLError | None:
 
 def hint_about_trust(error: ssl.SSLCertVerificationError, ca_file: str | None = None) -> str | None:
     """Return what to do about a server's certificate that was not trusted; `ca_file`: what was trusted alone."""
-    if error.verify_code in _WRONG_TIME:
+    if error.verify_code in TOO_EARLY:
         return "is the clock of this machine right?"
-    if error.verify_code not in _UNKNOWN_AUTHORITY:
+    if error.verify_code in EXPIRED:
+        return "is the clock of this machine right? If it is, the service's operator must renew the certificate"
+    if error.verify_code in OTHER_NAMES:
+        return "name the service as its certificate does, with --endpoint or SECTIGO_ENDPOINT"
+    if error.verify_code not in UNKNOWN_AUTHORITY:
         return None
     if ca_file:
         return f"its authority does not stand in {ca_file}, and nobody else is trusted"
     return "if it has an authority of its own, name a file that holds it with --ca-file or SECTIGO_CA_FILE"
+
+
+def not_agreed(host: str, error: ssl.SSLError) -> UnreachableError:
+    """Return what it means that no TLS is agreed with a host, for another reason than its certificate."""
+    reason = (error.reason or "it was broken off").lower().replace("_", " ")
+    hint = "does the service speak https there? The emulator speaks http"
+    if "VERSION" in (error.reason or "") or "PROTOCOL" in (error.reason or ""):
+        hint = "the service must speak TLS 1.2 or newer"
+    return UnreachableError(f"{host} cannot be reached: no TLS is agreed ({reason})", hint=hint)

@@ -108,7 +108,8 @@ class FileTokenStore:
             yield
 
     def _why(self, error: Exception, otherwise: str) -> str:
-        if self.folder == _NOWHERE:
+        # Itself, for a user with a home may have named the same folder.
+        if self.folder is _NOWHERE:
             return "this user has no home folder"
         return f"{self.folder}: {getattr(error, 'strerror', None) or otherwise}"
 
@@ -149,7 +150,6 @@ class MemoryTokenStore:
         self._pairs: dict[tuple[str, str], TokenPair] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._guard = threading.Lock()
-        self.refusals = Refusals()
 
     def load(self, endpoint: str, username: str) -> TokenPair | None:
         """Return the pair, if any."""

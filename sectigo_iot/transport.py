@@ -40,7 +40,7 @@ from sectigo_iot.failures import (
 )
 from sectigo_iot.observing import Seen, observed
 from sectigo_iot.pool import Pool
-from sectigo_iot.proxies import demanded, met_on_the_way
+from sectigo_iot.proxies import met_on_the_way, refused_on_the_way
 from sectigo_iot.redaction import redacted, secrets_of
 from sectigo_iot.replies import CHUNK, Reply
 from sectigo_iot.watch import NoConnectionError, NoThreadError, Watch, watch_body
@@ -65,8 +65,8 @@ SHORTEST = 0.2
 class Transport:
     """Sends the calls of one client. Safe to share between threads.
 
-    `authorize(rejected)` returns an access token, and another one than `rejected` if that is given; it is set by
-    the one who knows how to log in. `clock` and `sleep` count in seconds.
+    `authorize(rejected)` returns an access token, and another one than `rejected` if that is given, where there is
+    one to be had; it is set by the one who knows how to log in. `clock` and `sleep` count in seconds.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Transport:
         self._sleep = sleep
         self._pool = Pool(settings, clock)
         self._presents = False
+        self._sent: str | None = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -92,6 +93,13 @@ class Transport:
         """Return a view of this transport whose calls are over after these seconds, if not before."""
         view = copy.copy(self)
         view._timeout = min(self._timeout, max(seconds, SHORTEST))
+        return view
+
+    def unrenewed(self) -> Transport:
+        """Return a view whose calls go with the token that was sent last, and renew no session if it is refused."""
+        view, token = copy.copy(self), self._sent
+        if token is not None:
+            view.authorize = lambda _: token
         return view
 
     def presenting(self, context: ssl.SSLContext) -> Transport:
@@ -116,12 +124,15 @@ class Transport:
         """
         if not call.endpoint.needs_token or self.authorize is None:
             return self._repeated(call, None)
-        token = self.authorize(None)
+        token = self._sent = self.authorize(None)
         try:
             return self._repeated(call, token)
         except InvalidCredentialsError:
+            renewed = self._sent = self.authorize(token)
+            if renewed == token:
+                raise
             # The token was dropped by the server. Nothing was done, so that even an order may be sent again, once.
-            return self._repeated(call, self.authorize(token))
+            return self._repeated(call, renewed)
 
     def stream(self, call: Call, keep: Callable[[Reply], _T]) -> _T:
         """Send a call, hand its answer to `keep` to be read piece by piece, and return what that returns.
@@ -136,7 +147,7 @@ class Transport:
             begun = self._clock()
             left = max(deadline - begun, SHORTEST)
             with contextlib.closing(self.limited(left).send(call)) as reply:
-                reply.seconds = max(deadline - self._clock(), SHORTEST)
+                reply.allow(max(deadline - self._clock(), SHORTEST), self.settings.download_timeout)
                 try:
                     return keep(reply)
                 except TransportError as error:
@@ -262,7 +273,10 @@ class Transport:
         try:
             body = seen.body = _whole_body(response)
         except UNUSABLE as error:
-            raise self._lost(error, call, watch) from None
+            if response.status_code < 400:
+                raise self._lost(error, call, watch) from None
+            # That it was refused has been said: a password must not be tried again for want of the reasons.
+            body = b""
         finally:
             response.close()
         if response.status_code // 100 != 2:
@@ -281,7 +295,7 @@ class Transport:
 
     def _refused(self, call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
         error, proxy = api_error(call, response, body, secrets), self._pool.proxy(call.url)
-        return demanded(proxy, error) if proxy else error
+        return refused_on_the_way(proxy, error, call.url, response.headers) if proxy else error
 
 
 def _same_host(url: str, location: str) -> bool:

@@ -233,6 +233,42 @@ def test_a_refused_password_is_tried_once() -> None:
         assert server.calls == []
 
 
+@pytest.mark.parametrize("body", [b"", b'{"message": "wro'], ids=["head", "half"])
+def test_a_refusal_whose_reasons_break_off_is_one_refusal(body: bytes) -> None:
+    with lies(login=answer(401, body + b"x" * 100)[:-100]) as (server, client):
+        for _ in range(2):
+            with pytest.raises(InvalidCredentialsError):
+                client.licenses_used()
+        assert len(server.logins) == 1
+
+
+def test_a_login_whose_answer_is_lost_is_tried_a_few_times_only() -> None:
+    # What was lost may have been a refusal, and five refusals lock an account.
+    with lies(login=RESET) as (server, client):
+        with pytest.raises(TransportError):
+            client.licenses_used()
+        assert len(server.logins) == 3
+
+
+def test_a_refused_password_is_tried_once_by_all_clients_of_a_process() -> None:
+    # A service may make a client, and a store in memory, for each call.
+    with LyingServer(login=DENIED) as server:
+        for _ in range(3):
+            with IoTManager(settings_at(server.url)) as client, pytest.raises(InvalidCredentialsError):
+                client.licenses_used()
+        assert len(server.logins) == 1
+
+
+def test_a_locked_account_says_nothing_against_the_password() -> None:
+    locked = json_answer({"message": "the account is locked"}, 401)
+    logins = iter([locked, json_answer(tokens())])
+    with lies(LICENCES, login=lambda _: next(logins)) as (_, client):
+        with pytest.raises(InvalidCredentialsError, match="the account is locked") as caught:
+            client.licenses_used()
+        assert "unlocked" in (caught.value.hint or "")
+        assert client.licenses_used().issued == 1
+
+
 def test_a_refused_password_is_tried_again_by_intent() -> None:
     with lies(LICENCES, login=DENIED) as (server, client):
         with pytest.raises(InvalidCredentialsError):

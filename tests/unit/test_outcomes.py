@@ -21,6 +21,8 @@ from sectigo_iot import (
     InvalidInputError,
     IoTManager,
     MemoryTokenStore,
+    NotAuthenticatedError,
+    NotAuthorizedError,
     OutcomeUnknownError,
     SectigoError,
     Settings,
@@ -93,6 +95,33 @@ def test_a_proxy_that_repeats_its_password_tells_nobody(monkeypatch: pytest.Monk
     assert "log-in failed for" in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in to_har(told)
+
+
+def test_a_proxy_that_wants_a_login_is_not_taken_for_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = answer(401, "<html>", "text/html", WWW_Authenticate='Basic realm="a proxy"')
+    with LyingServer(json_answer({"ordered": 2, "issued": 1}), login=refusal) as proxy:
+        with behind(proxy.url, monkeypatch, token_store=MemoryTokenStore()) as client:
+            for _ in range(2):
+                with pytest.raises(APIError, match=f"the proxy {proxy.host} of http_proxy") as caught:
+                    client.licenses_used()
+                assert not isinstance(caught.value, NotAuthenticatedError)
+                assert "http_proxy" in (caught.value.hint or "")
+        # Nothing is known against the password: each time it was tried.
+        assert len(proxy.logins) == 2
+
+
+def test_a_proxy_that_may_have_refused_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LyingServer(answer(403, "<html>", "text/html")) as proxy, behind(proxy.url, monkeypatch) as client:
+        with pytest.raises(NotAuthorizedError) as caught:
+            client.licenses_used()
+        assert f"the proxy {proxy.host} of http_proxy" in (caught.value.hint or "")
+
+
+def test_an_address_with_its_port_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
+    with lies(LICENCES, environment="staging") as (server, client):
+        monkeypatch.setenv("no_proxy", f"example.com, {server.host}")
+        assert client.licenses_used().issued == 1
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://127.0.0.1:99999"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sectigo_iot import FileTokenStore, MemoryTokenStore
+from sectigo_iot import FileTokenStore
 from sectigo_iot.records import Records
 from sectigo_iot.refusals import Refusals
 
@@ -50,7 +50,6 @@ def test_any_text_may_be_a_password(refusals: Refusals, password: str) -> None:
 def test_it_holds_for_whoever_has_the_same_folder(tmp_path: Path) -> None:
     FileTokenStore(tmp_path).refusals.note(ENDPOINT, "jane", "one", 1_000.0)
     assert FileTokenStore(tmp_path).refusals.moment(ENDPOINT, "jane", "one") == 1_000.0
-    assert MemoryTokenStore().refusals.moment(ENDPOINT, "jane", "one") is None
 
 
 def test_whoever_logs_in_with_it_after_all_lets_everybody_use_it(tmp_path: Path) -> None:

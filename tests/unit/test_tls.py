@@ -21,6 +21,7 @@ from sectigo_iot import ConfigError, IoTManager, NotAuthenticatedError, Unreacha
 from sectigo_iot.client_certificate import ClientCertificate
 from sectigo_iot.emulator.ca.authority import CertificateAuthority
 from sectigo_iot.tls import LARGEST, complete_context, server_context, tls_error
+from tests.reliability.authority import Authority
 from tests.unit.lying_server import json_answer, settings_at
 from tests.unit.tls_server import KEY_PASSWORD, Files, TLSServer, client_files, new_authority, open_to_all
 
@@ -44,6 +45,20 @@ def files(authority: CertificateAuthority, tmp_path: Path) -> Files:
 
 def openssl(*words: str) -> None:
     subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=30)
+
+
+@pytest.mark.parametrize("alternative", [True, False])
+def test_a_name_counts_in_subject_alt_name_alone(tmp_path: Path, alternative: bool) -> None:
+    maker = Authority(tmp_path)
+    with TLSServer(maker.server_context("localhost", alternative=alternative), LICENCES) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with IoTManager(settings_at(url, ca_file=str(maker.file))) as client:
+            if alternative:
+                assert client.licenses_used().issued == 1
+            else:
+                with pytest.raises(UnreachableError, match=r"(?i)hostname mismatch"):
+                    client.licenses_used()
+                assert server.seen == []
 
 
 def test_without_a_file_the_default_holds() -> None:
@@ -219,8 +234,14 @@ def test_a_key_with_a_password(authority: CertificateAuthority, tmp_path: Path, 
     certificate_of(files, client_key_password=KEY_PASSWORD, prompt=prompt).context(time.time())
     assert questions == []
     asking = certificate_of(files, prompt=prompt)
+    assert not asking.ask()
+    with pytest.raises(NotAuthenticatedError, match="is encrypted, and there is no password"):
+        asking.context(time.time())
+    assert questions == []
+    assert asking.ask()
     for _ in range(2):
         asking.context(time.time())
+        assert not asking.ask()
     assert questions == [(f"Password of the client key {files.key}: ", True)]
     assert KEY_PASSWORD not in repr(asking)
 
@@ -229,7 +250,16 @@ def test_an_open_key_asks_for_nothing(files: Files) -> None:
     def prompt(question: str, secret: bool) -> str:
         raise AssertionError(question)
 
-    certificate_of(files, prompt=prompt).context(time.time())
+    certificate = certificate_of(files, prompt=prompt)
+    certificate.context(time.time())
+    assert not certificate.ask()
+
+
+def test_a_password_in_another_encoding_than_utf_8(authority: CertificateAuthority, tmp_path: Path) -> None:
+    # As Python reads the bytes `p\xe4ss` of a variable.
+    password = "p\udce4ss"
+    files = client_files(authority, tmp_path / "locked", password=password)
+    certificate_of(files, environ={"SECTIGO_CLIENT_KEY_PASSWORD": password}).context(time.time())
 
 
 PASSWORDS: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -245,6 +275,7 @@ PASSWORDS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "typed and wrong": ({"prompt": lambda *_: "wrong-one"}, "does not open the client key", "SECTIGO_CLIENT_KEY_"),
     "nothing typed": ({"prompt": lambda *_: ""}, "there is no password for it", "SECTIGO_CLIENT_KEY_PASSWORD"),
+    "no text": ({"client_key_password": "wrong-one\ud800"}, "is no text", "SECTIGO_CLIENT_KEY_PASSWORD"),
     "too long": ({"client_key_password": "wrong-one" * 200}, "is too long", "SECTIGO_CLIENT_KEY_PASSWORD"),
 }
 
@@ -256,19 +287,29 @@ def test_a_password_that_does_not_open_is_told_once(
     changes, message, hint = PASSWORDS[case]
     files = client_files(authority, tmp_path / "locked", password=KEY_PASSWORD)
     with pytest.raises(NotAuthenticatedError, match=message) as caught:
-        certificate_of(files, **changes).context(time.time())
+        asking(certificate_of(files, **changes))
     assert files.key in caught.value.message
     assert hint in (caught.value.hint or "")
     assert "wrong-one" not in f"{caught.value}{caught.value.hint}"
+
+
+def asking(certificate: ClientCertificate) -> None:
+    """Make a context as a log-in does: whoever can be asked for a password is asked where it is lacking."""
+    try:
+        certificate.context(time.time())
+    except NotAuthenticatedError:
+        if not certificate.ask():
+            raise
+        certificate.context(time.time())
 
 
 def test_a_wrong_password_is_not_kept(authority: CertificateAuthority, tmp_path: Path) -> None:
     files = client_files(authority, tmp_path / "locked", password=KEY_PASSWORD)
     typed = iter(["wrong", KEY_PASSWORD])
     certificate = certificate_of(files, prompt=lambda *_: next(typed))
-    with pytest.raises(NotAuthenticatedError):
-        certificate.context(time.time())
-    certificate.context(time.time())
+    with pytest.raises(NotAuthenticatedError, match="does not open"):
+        asking(certificate)
+    asking(certificate)
 
 
 def pkcs12(files: Files, path: Path, *more: str) -> str:
