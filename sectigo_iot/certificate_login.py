@@ -37,23 +37,35 @@ class CertificateLogin:
         self._settings = transport.settings
         self._clock = clock
         self._certificate = ClientCertificate(transport.settings)
+        self._demand: RedirectError | None = None
 
     def follow(self, call: Call, redirect: RedirectError, username: str) -> Reply:
         """Send a log-in again to where a 307 points, showing the certificate, and return the answer.
 
         Raises MustUseTLSAuthError where there is no certificate to show, RedirectError where the 307 points to where
         no password is sent, ConfigError and NotAuthenticatedError for a certificate or key that cannot be used,
-        UnreachableError and TransportError where the service or its TLS library refuses.
+        UnreachableError and TransportError where the service or its TLS library refuses. Nobody is asked for the
+        key's password here; `ask` does that.
         """
         if not self._settings.client_cert:
             raise _must_use_certificate(username, redirect)
         url = self._target(call.url, redirect)
+        self._demand = redirect
         context = self._certificate.context(self._clock())
+        self._demand = None
         with contextlib.closing(self._transport.presenting(context)) as secure:
             try:
                 return secure.send(call._replace(url=url))
             except TransportError as error:
                 raise self._explained(error, urlsplit(url).netloc) from None
+
+    def ask(self) -> RedirectError | None:
+        """Ask for the key's password, if the last log-in failed for want of it.
+
+        Returns the 307 that can be followed now; None where nothing was lacking, or nobody gave it.
+        """
+        demand, self._demand = self._demand, None
+        return demand if demand is not None and self._certificate.ask() else None
 
     def _target(self, origin: str, redirect: RedirectError) -> str:
         url = _joined(origin, redirect.location)

@@ -26,7 +26,7 @@ _LONGEST_PASSWORD = 1000
 
 
 class ClientCertificate:
-    """The certificate and the key that settings name. A password is asked for once, when the key is first needed.
+    """The certificate and the key that settings name. Nobody is asked for the key's password but by `ask`.
 
     `doubts` says, once the certificate was read, why a server may refuse it.
     """
@@ -38,7 +38,8 @@ class ClientCertificate:
         self._ca_file = settings.ca_file
         self._prompt = settings.prompt
         self._given = settings.client_key_password
-        self._password: str | None = None
+        self._password = self._given
+        self._lacking = False
 
     def __repr__(self) -> str:
         return f"<ClientCertificate {self.path!r}>"
@@ -49,11 +50,20 @@ class ClientCertificate:
         Raises ConfigError for files that will not do, NotAuthenticatedError where the key's password is missing or
         wrong. What may make a server refuse it, and a key that others can read, is said in the log.
         """
+        self._lacking = False
         certificate = self._read()
         context = complete_context(self._ca_file)
         self._load(context)
         self._look_at(certificate, at)
         return context
+
+    def ask(self) -> bool:
+        """Ask for the key's password, if that was lacking just now, and return whether there is one."""
+        if self._lacking and self._prompt is not None:
+            self._password = self._prompt(f"Password of the client key {self._key_path}: ", True)
+            self._lacking = not self._password
+            return not self._lacking
+        return False
 
     def _read(self) -> bytes:
         """Return the certificate, DER, having seen that its key is there."""
@@ -84,9 +94,9 @@ class ClientCertificate:
         _warn_of_readers(self._key_path)
 
     def _load(self, context: ssl.SSLContext) -> None:
-        asked: list[str] = []
+        asked: list[bytes] = []
 
-        def password() -> str:
+        def password() -> bytes:
             asked.append(self._known_password())
             return asked[0]
 
@@ -96,21 +106,24 @@ class ClientCertificate:
             # The ssl module says of a wrong password no more than of a damaged key.
             reason = getattr(error, "reason", None)
             if asked and reason not in _MISMATCHES:
-                self._password = None
+                self._password = self._given
                 raise self._locked(f"the password does not open the client key {self._key_path}") from None
             raise self._unusable(error) from None
 
-    def _known_password(self) -> str:
-        if self._password is None:
-            question = f"Password of the client key {self._key_path}: "
-            self._password = self._given or (self._prompt(question, True) if self._prompt else "")
-        if not self._password:
-            self._password = None
+    def _known_password(self) -> bytes:
+        password, self._password = self._password, self._given
+        if not password:
+            self._lacking = True
             raise self._locked(f"the client key {self._key_path} is encrypted, and there is no password for it")
-        if len(self._password.encode("utf-8", "replace")) > _LONGEST_PASSWORD:
-            self._password = None
+        try:
+            # What a variable holds in another encoding than UTF-8 is given back as it was.
+            known = password.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise self._locked(f"the password of the client key {self._key_path} is no text") from None
+        if len(known) > _LONGEST_PASSWORD:
             raise self._locked(f"the password of the client key {self._key_path} is too long")
-        return self._password
+        self._password = password
+        return known
 
     def _locked(self, message: str) -> NotAuthenticatedError:
         hint = "set SECTIGO_CLIENT_KEY_PASSWORD, or run this at a terminal, where it is asked for"
@@ -137,6 +150,8 @@ class ClientCertificate:
             self.doubts = doubts_about(certificate, datetime.fromtimestamp(at, UTC))
         except BundleError as error:
             self.doubts = (error.message,)
+        except Exception:  # noqa: BLE001 - the TLS library has taken it: what else it holds is the server's business
+            self.doubts = ("it cannot be read",)
         for doubt in self.doubts:
             _log.warning("the client certificate %s may be refused: %s", self.path, doubt)
 

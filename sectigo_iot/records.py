@@ -49,17 +49,10 @@ class Records:
     def read(self, endpoint: str, username: str) -> dict[str, object] | None:
         """Return the document, or None where there is none that can be trusted and read; that is said once."""
         path = self.path(endpoint, username)
-        try:
-            document = _document(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            self._tell(path, "is a link" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}")
-            return None
-        except ValueError as error:
-            self._tell(path, str(error))
-            return None
-        return document if _is_of(document, endpoint, username) else None
+        document, why_not = _judged(path)
+        if why_not is not None:
+            self._tell(path, why_not)
+        return document if document is not None and _is_of(document, endpoint, username) else None
 
     def write(self, endpoint: str, username: str, fields: Mapping[str, object]) -> None:
         """Keep this document in place of any other. Raises OSError, TargetExistsError."""
@@ -97,6 +90,23 @@ class Records:
         if path not in self._told:
             self._told.add(path)
             _log.warning("%s %s, so it is not trusted", path, fault)
+
+
+def fault(path: Path) -> str | None:
+    """Return why the document in a file is not trusted, as `is a link`; None where it is, or where there is none."""
+    return _judged(path)[1]
+
+
+def _judged(path: Path) -> tuple[dict[str, object] | None, str | None]:
+    """Return the document in a file, and why it is not trusted; neither, where nothing is there."""
+    try:
+        return _document(path), None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    except OSError as error:
+        return None, "is a link" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
+    except ValueError as error:
+        return None, str(error)
 
 
 def _is_of(document: dict[str, object], endpoint: str, username: str) -> bool:

@@ -50,8 +50,11 @@ class IssuedCertificate:
 
     @property
     def common_name(self) -> str:
-        """The first common name of the subject; empty where there is none."""
-        names = self.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        """The first common name of the subject; empty where there is none that can be read."""
+        try:
+            names = self.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        except ValueError:
+            return ""
         return str(names[0].value) if names else ""
 
     @property

@@ -115,8 +115,11 @@ def is_authority(certificate: x509.Certificate) -> bool:
 
 def display_name(certificate: x509.Certificate) -> str:
     """The common name of the subject, or the whole subject where it has none."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else certificate.subject.rfc4514_string()
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(names[0].value) if names else certificate.subject.rfc4514_string()
+    except ValueError:
+        return "a subject that cannot be read"
 
 
 def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
     """Every extension. Raises `BundleError` when they are damaged."""
     try:
         return certificate.extensions
-    except (ValueError, x509.DuplicateExtension) as fault:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as fault:
         raise BundleError(f"the extensions of the certificate {display_name(certificate)!r} are damaged") from fault
 
 

@@ -20,7 +20,7 @@ def doubts_about(der: bytes, at: datetime) -> tuple[str, ...]:
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise BundleError("the certificate is damaged") from None
     return (*_doubts_about_validity(certificate, at), *_doubts_about_use(certificate))
 

@@ -35,10 +35,10 @@ class TLSServer(LyingServer):
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(10)
-            secure = self._context.wrap_socket(connection, server_side=True)
-            self._connections.append(secure)
-            self.shown.append(secure.getpeercert(binary_form=True))
-            super()._serve(secure)
+            with self._context.wrap_socket(connection, server_side=True) as secure:
+                self._connections.append(secure)
+                self.shown.append(secure.getpeercert(binary_form=True))
+                super()._serve(secure)
 
 
 def new_authority() -> CertificateAuthority:
@@ -100,7 +100,7 @@ def client_files(
     key = ec.generate_private_key(ec.SECP256R1())
     protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password is not None:
-        protection = serialization.BestAvailableEncryption(password.encode())
+        protection = serialization.BestAvailableEncryption(password.encode("utf-8", "surrogateescape"))
     form = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
     files = Files(*(str(folder / name) for name in ("ca.pem", "client.pem", "client-key.pem")))
     Path(files.ca).write_bytes(pem(authority.chain[-1]))
