@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from sectigo_iot.errors import ConfigError, ForbiddenHostError
+from sectigo_iot.kinds import check_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ DEFAULT_ENDPOINT = "https://iot.sectigo.com"
 DEFAULT_PROFILE = "CipherTrace EE"
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_DOWNLOAD_TIMEOUT = 900.0
-LONGEST_TIMEOUT = 1e6
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 1e6
 PRODUCTION_HOST = "iot.sectigo.com"
 VENDOR_DOMAIN = "sectigo.com"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -96,12 +97,12 @@ class Settings:
         use_keyring: bool = False,
         prompt: Callable[[str, bool], str] | None = None,
         allowed_host: str | None = None,
-        password_file: str | None = None,
+        password_file: str | os.PathLike[str] | None = None,
         timeout: float | None = None,
         download_timeout: float | None = None,
-        ca_file: str | None = None,
-        client_cert: str | None = None,
-        client_key: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         client_key_password: str | None = None,
         observer: Callable[[Exchange], None] | None = None,
         environ: Mapping[str, str] | None = None,
@@ -113,7 +114,7 @@ class Settings:
         self.username = self._resolve("username", username)
         self.password = self._resolve("password", password)
         self.profile = self._resolve("profile", profile) or DEFAULT_PROFILE
-        self.endpoint = _without_slash(self._resolve("endpoint", endpoint) or DEFAULT_ENDPOINT)
+        self.endpoint: str = _plain(self._resolve("endpoint", endpoint) or DEFAULT_ENDPOINT)
         self.environment_name = self._resolve("environment", environment) or ""
         self.allowed_host = self._resolve("allowed_host", allowed_host)
         self.password_file = self._resolve("password_file", password_file)
@@ -130,17 +131,19 @@ class Settings:
         self.download_timeout = self._seconds("download_timeout", download_timeout)
 
     def _seconds(self, name: str, argument: float | None) -> float:
-        """Return a duration; what is none is not a number, which `validate` refuses."""
-        text = self._resolve(name, None if argument is None else str(argument))
+        """Return a duration; what is none is not a number, or as it was given, which `validate` refuses."""
+        if argument or argument == 0:
+            self.sources[name] = "argument"
+            return argument
         try:
-            return float(text or "nan")
+            return float(self._resolve(name, None) or "nan")
         except ValueError:
             return float("nan")
 
-    def _resolve(self, name: str, argument: str | None) -> str | None:
+    def _resolve(self, name: str, argument: str | os.PathLike[str] | None) -> str | None:
         variable = VARIABLES[name]
         if argument:
-            value, source = argument, "argument"
+            value, source = os.fspath(argument) if isinstance(argument, os.PathLike) else argument, "argument"
         elif self._environ.get(variable):
             value, source = self._environ[variable], f"environment variable {variable}"
         elif name in _DEFAULTS:
@@ -168,7 +171,8 @@ class Settings:
             ) from None
 
     def validate(self) -> None:
-        """Check every value. Raises ConfigError, ForbiddenHostError."""
+        """Check every value; no file is read. Raises ConfigError, ForbiddenHostError."""
+        check_kinds(self)
         _check_endpoint(self.endpoint)
         if self.allowed_host is not None:
             _check_allowed_host(self.allowed_host)
@@ -183,9 +187,9 @@ class Settings:
         self.guard(self.endpoint)
 
     def _check_seconds(self, name: str) -> None:
-        if not 0 < getattr(self, name) < LONGEST_TIMEOUT:
+        if not SHORTEST_TIMEOUT <= getattr(self, name) <= LONGEST_TIMEOUT:
             where = self.sources[name].removeprefix("environment variable ")
-            limits = f"seconds above 0 and below {LONGEST_TIMEOUT:.0f}"
+            limits = f"seconds from {SHORTEST_TIMEOUT:g} to {LONGEST_TIMEOUT:.0f}"
             raise ConfigError(f"{name.replace('_', ' ')} ({where}): a number of {limits} is due", setting=name)
 
     def guard(self, url: str) -> None:
@@ -206,9 +210,15 @@ class Settings:
             raise _forbidden(environment, parts, host)
 
 
-def _without_slash(endpoint: str) -> str:
+def _plain(endpoint: Any) -> Any:
+    """Write scheme and host in small letters, and no slash at the end: one service has one session."""
+    if not isinstance(endpoint, str):
+        return endpoint
     shorter = endpoint.rstrip("/")
-    return endpoint if shorter.endswith(":") else shorter
+    shorter = endpoint if shorter.endswith(":") else shorter
+    scheme, mark, rest = shorter.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}{mark}{host.lower()}{slash}{path}"
 
 
 def _forbidden(environment: Environment, parts: SplitResult, host: str) -> ForbiddenHostError:
@@ -218,10 +228,18 @@ def _forbidden(environment: Environment, parts: SplitResult, host: str) -> Forbi
         Environment.TESTING: "only localhost, 127.0.0.1 and [::1]",
     }.get(environment, f"any host but {VENDOR_DOMAIN} and those below it")
     return ForbiddenHostError(
-        f"the environment {environment.value} does not allow requests to {parts.scheme}://{host}",
+        f"the environment {environment.value} does not allow requests to {_address(parts, host)}",
         host=host,
         hint=f"{environment.value} allows {rule}",
     )
+
+
+def _address(parts: SplitResult, host: str) -> str:
+    try:
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def _check_endpoint(endpoint: str) -> None:

@@ -25,6 +25,7 @@ def folder_for(context: Context, path: str | None, *, make: bool = True) -> Iter
         return
     folder = Path(path)
     made = _is_missing(folder) and make
+    told = False
     try:
         # Within, because a signal may come as soon as the folder is there.
         if made:
@@ -32,11 +33,14 @@ def folder_for(context: Context, path: str | None, *, make: bool = True) -> Iter
         check_writable(folder if folder.is_dir() else folder.parent)
         if made:
             context.note(f"made the folder {folder}")
+            told = True
         yield folder
     except BaseException:
         if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+                if told:
+                    context.note(f"removed the folder {folder} again")
         raise
 
 

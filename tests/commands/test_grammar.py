@@ -145,6 +145,7 @@ def test_help_alone_is_help_on_all(sectigo: Runner) -> None:
     assert sectigo("help") == sectigo("--help") == sectigo("-help") == sectigo("--help=true")
 
 
+LIMITS = "is no number of seconds from 0.1 to 1000000"
 USAGE_ERRORS = {
     "no command": ((), "which command?"),
     "unknown command": (("order",), "there is no command 'order'"),
@@ -191,6 +192,18 @@ USAGE_ERRORS = {
     "a timeout that is none": (("download", "-i", "1", "--timeout", "soon"), "'soon' is no number of seconds"),
     "a timeout below 0": (("download", "-i", "1", "--timeout=-1"), "'-1' is no number of seconds"),
     "a timeout of nan": (("download", "-i", "1", "--timeout", "nan"), "'nan' is no number of seconds"),
+    "a request's timeout that is none": (
+        ("--request-timeout", "abc", "licenses"),
+        f"request-timeout: 'abc' {LIMITS}",
+    ),
+    "a request's timeout of 0": (("--request-timeout", "0", "licenses"), f"request-timeout: '0' {LIMITS}"),
+    "a request's timeout of next to nothing": (("licenses", "--request-timeout", "1e-9"), f"'1e-9' {LIMITS}"),
+    "a request's timeout of weeks": (("--request-timeout", "5000000", "licenses"), f"'5000000' {LIMITS}"),
+    "a download's timeout of 0": (
+        ("download", "-i", "1", "--download-timeout", "0"),
+        f"download-timeout: '0' {LIMITS}",
+    ),
+    "--data that is nested too deeply": (("call", "/x", "--data", "[" * 100_000), "--data is no JSON"),
     "--param without =": (("create", "-d", "example.com", "--param", "x"), "not of the form NAME=VALUE"),
     "find by nothing": (("find",), "find: by what?"),
     "find by blanks": (("find", "-n", " ", "-s", " "), "find: by what?"),
@@ -351,7 +364,8 @@ def test_what_is_odd_about_an_env_file_is_said(sectigo: Runner, liar: LyingServi
     liar.answers["GET /api/v1/devices"] = document({"ordered": 1, "issued": 0})
     Path("x").write_text("\ufeffSECTIGO_PROFILE=42\nexport SECTIGO_PASWORD='a b'\n")
     done = sectigo("--env-file", "x", "licenses", env=liar.environ)
-    assert done.err == "sectigo: --env-file x: there is no setting SECTIGO_PASWORD, which is ignored\n"
+    ignored = "there is no setting SECTIGO_PASWORD, which is ignored: did you mean SECTIGO_PASSWORD?"
+    assert done.err == f"sectigo: --env-file x: {ignored}\n"
     Path("x").write_text("USERNAME=jane\n")
     done = sectigo("--env-file", "x", "licenses", env=liar.environ)
     assert (done.code, done.err) == (0, "sectigo: --env-file x names no SECTIGO_ variable\n")
@@ -360,8 +374,20 @@ def test_what_is_odd_about_an_env_file_is_said(sectigo: Runner, liar: LyingServi
 def test_an_env_file_without_end(sectigo: Runner, liar: LyingService) -> None:
     done = sectigo("--env-file", "/dev/zero", "licenses", env=liar.environ)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "sectigo: error: the file /dev/zero given with --env-file is larger than 1 MiB\n"
+    assert (
+        done.err
+        == "sectigo: error: the file /dev/zero given with --env-file cannot be read: it is larger than 1 MiB\n"
+    )
     assert liar.asked == []
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.09", "0.1", "1e6", "1000001"])
+def test_option_and_variable_take_the_same_timeouts(sectigo: Runner, shared: Emulator, seconds: str) -> None:
+    by_option = sectigo("--request-timeout", seconds, "auth", "--cache", env=shared.environ)
+    by_variable = sectigo("auth", "--cache", env={**shared.environ, "SECTIGO_TIMEOUT": seconds})
+    assert by_option.code == by_variable.code == (0 if 0.1 <= float(seconds) <= 1e6 else 2)
+    for done in (by_option, by_variable):
+        assert ("from 0.1 to 1000000" in done.err) == (done.code == 2)
 
 
 def test_env_file_that_is_no_text(sectigo: Runner, here: Path) -> None:

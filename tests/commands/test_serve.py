@@ -175,6 +175,14 @@ def test_the_tls_port(sectigo: Runner, here: Path) -> None:
             requests.post(where, json=login, timeout=10, verify="keys/ca.pem")
 
 
+def test_a_folder_for_keys_that_does_not_stay_is_said_to_be_gone(sectigo: Runner, here: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        done = sectigo("serve", "-a", f"127.0.0.1:{busy.getsockname()[1]}", "--tls", "keys")
+    assert (done.code, done.out, Path("keys").exists()) == (1, "", False)
+    assert done.err.splitlines()[:2] == ["sectigo: made the folder keys", "sectigo: removed the folder keys again"]
+    assert "Address already in use" in done.err
+
+
 def test_a_host_that_is_unknown(sectigo: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -140,6 +140,17 @@ def test_the_variables_are_those_of_the_documentation(sections: dict[str, str]) 
     assert set(re.findall(r"\b(?:SECTIGO|SIAS)_[A-Z_]+\b", sections["ENVIRONMENT"])) == documented - idle
 
 
+def test_the_variables_for_a_proxy_are_there(sections: dict[str, str]) -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    table = page.partition("## Proxies")[2].partition("\n\n## ")[0]
+    documented = {
+        name.upper() for name in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for name in name.split("`")
+    }
+    documented = {name for name in documented if name.endswith("_PROXY")}
+    assert len(documented) == 4
+    assert set(re.findall(r"\b[A-Z]+_PROXY\b", sections["ENVIRONMENT"])) == documented
+
+
 def test_the_sections_are_those_that_one_expects(sections: dict[str, str]) -> None:
     titles = [title for title in sections if title.isupper()]
     assert titles[:6] == ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "GLOBAL OPTIONS", "COMMANDS"]

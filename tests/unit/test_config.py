@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from sectigo_iot import ConfigError, Environment, ForbiddenHostError, IoTManager, Settings
+from sectigo_iot import (
+    ConfigError,
+    Environment,
+    FileTokenStore,
+    ForbiddenHostError,
+    IoTManager,
+    MemoryTokenStore,
+    Settings,
+)
 
 ENVIRON = {
     "SECTIGO_USERNAME": "jane",
@@ -52,6 +64,13 @@ def test_arguments_win_over_variables() -> None:
     assert (settings.username, settings.password, settings.profile) == ("joe", "given", "85")
     assert (settings.endpoint, settings.environment) == ("http://localhost:1", Environment.TESTING)
     assert {settings.sources[name] for name in ("username", "password", "endpoint")} == {"argument"}
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["HTTP://LOCALHOST:1/Path", "http://localhost:1/Path/", "Http://Localhost:1/Path"]
+)
+def test_one_service_has_one_address(endpoint: str) -> None:
+    assert Settings(endpoint=endpoint, environ={}).endpoint == "http://localhost:1/Path"
 
 
 def test_an_empty_variable_counts_as_absent() -> None:
@@ -150,11 +169,66 @@ def test_an_environment_is_read_in_any_case(name: str) -> None:
     assert Settings(environment=name, environ={}).environment is Environment(name.strip().lower())
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e7])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e7, 1e-9, 0.09])
 def test_a_timeout_that_makes_no_sense_is_refused(timeout: float) -> None:
     with pytest.raises(ConfigError) as caught:
         Settings(timeout=timeout, environ={}).validate()
     assert caught.value.setting == "timeout"
+
+
+OF_ANOTHER_KIND: dict[str, tuple[dict[str, Any], str]] = {
+    "a timeout in words": ({"timeout": "5"}, "timeout is of type str: it is to be a number of seconds"),
+    "two timeouts, as requests has them": ({"timeout": (3, 5)}, "timeout is of type tuple"),
+    "a yes for a timeout": ({"download_timeout": True}, "download_timeout is of type bool"),
+    "files of authorities": ({"ca_file": ("a",)}, "ca_file is of type tuple: it is to be the path of a file"),
+    "a path in bytes": ({"client_key": b"key.pem"}, "client_key is of type bytes"),
+    "certificate and key, as requests has them": ({"client_cert": ("hush", "b")}, "client_cert is of type tuple"),
+    "an observer that cannot be called": ({"observer": 3}, "observer is of type int: it is to be a function"),
+    "a prompt that cannot be called": ({"prompt": "Password: "}, "prompt is of type str"),
+    "credentials that cannot be called": ({"credentials": ("jane", "hush")}, "credentials is of type tuple"),
+    "a password in bytes": ({"password": b"hush"}, "password is of type bytes: it is to be a text"),
+    "an address that is a path": ({"endpoint": 8831}, "endpoint is of type int"),
+    "an environment that is none": ({"environment": 1}, "environment is of type int"),
+    "a no in words": ({"use_keyring": "no"}, "use_keyring is of type str: it is to be True or False"),
+    "a dict for a token store": ({"token_store": {"a": 1}}, "token_store is of type dict, which lacks load, save"),
+    "a token store without a lock": (
+        {"token_store": SimpleNamespace(load=print, save=print, delete=print, users=print)},
+        "token_store is of type SimpleNamespace, which lacks lock",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OF_ANOTHER_KIND)
+def test_a_setting_of_another_kind_is_named_before_anything_is_sent(what: str) -> None:
+    given, said = OF_ANOTHER_KIND[what]
+    with pytest.raises(ConfigError) as caught:
+        IoTManager(Settings(**given, environ={}))
+    assert said in caught.value.message
+    assert caught.value.setting == next(iter(given))
+    assert "hush" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_pair_of_certificate_and_key_is_told_where_each_belongs() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings(client_cert=("a", "b"), environ={}).validate()  # type: ignore[arg-type]
+    assert caught.value.hint == "client_cert= names the certificate's file, and client_key= the one of its key"
+
+
+def test_a_path_is_as_good_as_its_name() -> None:
+    names = ("password_file", "ca_file", "client_cert", "client_key")
+    given: dict[str, Any] = {name: Path("keys") / name for name in names}
+    settings = Settings(**given, environ={})
+    settings.validate()
+    assert [getattr(settings, name) for name in names] == [f"keys/{name}" for name in names]
+
+
+@pytest.mark.parametrize("store", [MemoryTokenStore, FileTokenStore])
+def test_the_stores_that_are_here_are_token_stores(store: Any) -> None:
+    Settings(token_store=store(), timeout=5, download_timeout=7.5, environ={}).validate()
+
+
+def test_an_empty_timeout_counts_as_absent() -> None:
+    assert Settings(timeout="", environ={}).timeout == 60  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +298,21 @@ def test_the_guard_forbids(environment: str, url: str) -> None:
     assert environment in str(caught.value)
     assert caught.value.host in url.lower()
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:28831", "http://127.0.0.1:28831"),
+        ("http://[::1]:28831/iot", "http://[::1]:28831"),
+        ("https://iot.example.com:8443/a", "https://iot.example.com:8443"),
+        ("https://iot.example.com", "https://iot.example.com"),
+    ],
+)
+def test_what_is_forbidden_is_named_with_its_port(url: str, shown: str) -> None:
+    with pytest.raises(ForbiddenHostError) as caught:
+        Settings(endpoint=url, environ={}).validate()
+    assert caught.value.message == f"the environment production does not allow requests to {shown}"
 
 
 @pytest.mark.parametrize("allowed", ["iot.example.com", "IOT.Example.Com", "iot.example.com."])

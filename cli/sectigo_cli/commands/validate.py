@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 from sectigo_cli.context import Context
+from sectigo_cli.env_file import suggestion, unread
 from sectigo_cli.options import Parser, UsageError
 from sectigo_cli.output import print_json
+
+if TYPE_CHECKING:
+    from sectigo_iot import SectigoError
 
 MASK = "********"
 
@@ -27,18 +32,34 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Print client and server settings with where each comes from, then raise what is wrong with them."""
-    from sectigo_iot import ConfigError
+    from sectigo_iot import check_files
 
-    faults: list[str] = []
-    hint = None
+    for name in unread(os.environ):
+        context.note(f"there is no setting {name}, which is ignored{suggestion(name)}")
+    errors: list[SectigoError] = []
+    proxy = _valid(context, errors)
+    errors += check_files(context.settings)
+    faults = [error.message for error in errors]
+    server = _server(context, faults)
+    print_json(context, {"client": {**_client(context), "proxy": proxy}, "server": server})
+    if faults:
+        raise WrongSettingsError(faults, errors[0].hint if errors else None)
+
+
+def _valid(context: Context, errors: list[SectigoError]) -> dict[str, str | None]:
+    """Return the proxy in force, and add what is wrong with the settings or with the variable that names it."""
+    from sectigo_iot import ConfigError, proxy_in_force
+
+    proxy = None
     try:
         context.settings.validate()
+        proxy = proxy_in_force(context.settings)
     except ConfigError as error:
-        faults, hint = [error.message], error.hint
-    server = _server(context, faults)
-    print_json(context, {"client": _client(context), "server": server})
-    if faults:
-        raise WrongSettingsError(faults, hint)
+        errors.append(error)
+    if proxy is None:
+        return {"value": None, "source": None}
+    host, named = proxy
+    return {"value": host, "source": f"environment variable {named}" if named.lower().endswith("_proxy") else named}
 
 
 def _client(context: Context) -> dict[str, Any]:
