@@ -19,6 +19,8 @@ OUTCOME_UNKNOWN = 5
 NOT_READY = 8
 LONGEST = 4096
 """Characters of a line that is said about an error."""
+_MOST_FAULTS = 100
+"""Lines that are said about one error."""
 
 
 class OrderStandsError(Exception):
@@ -35,7 +37,7 @@ def exit_code(error: Exception) -> int:
     import sectigo_iot as lib
 
     if isinstance(error, OrderStandsError):
-        return FAILED if isinstance(error.cause, OSError | lib.TargetExistsError) else NOT_READY
+        return NOT_READY
     if isinstance(error, lib.NotAuthorizedError) and error.action == "authenticate":
         return NOT_AUTHENTICATED
     table: tuple[tuple[type[Exception], int], ...] = (
@@ -54,8 +56,10 @@ def report(context: Context, error: Exception) -> None:
     message, hint = _words(error)
     context.say(f"sectigo: error: {_one_line(message)}")
     faults = getattr(error, "faults", ())
-    for fault in faults if len(faults) > 1 else ():
+    for fault in faults[:_MOST_FAULTS] if len(faults) > 1 else ():
         context.say(f"  {_one_line(fault)}")
+    if len(faults) > _MOST_FAULTS:
+        context.say(f"  and {len(faults) - _MOST_FAULTS} more")
     if hint:
         context.say(f"sectigo: hint: {_one_line(hint)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sectigo_cli.exits import OrderStandsError
 from sectigo_cli.once import log_in_first, say_doubt
 from sectigo_cli.output import print_json
 
@@ -18,17 +19,23 @@ def order(context: Context, name: str, send: Callable[[], Batch]) -> Batch:
     """Send an order once and print its batch at once; where that fails, say its id, or that nobody knows of it."""
     log_in_first(context)
     context.endings.check()
-    batch = None
     try:
         batch = send()
+    except BaseException as error:
+        _doubt(context, error, name)
+        raise
+    _tell(context, batch)
+    return batch
+
+
+def _tell(context: Context, batch: Batch) -> None:
+    try:
         print_json(context, batch.document)
     except BaseException as error:
-        if batch is not None:
-            context.note(f"the order was accepted as batch {batch.batch_id}")
-        else:
-            _doubt(context, error, name)
+        context.note(f"the order was accepted as batch {batch.batch_id}")
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise OrderStandsError(error, f"`sectigo batches -i {batch.batch_id}` prints it") from error
         raise
-    return batch
 
 
 def _doubt(context: Context, error: BaseException, name: str) -> None:

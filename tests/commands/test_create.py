@@ -295,6 +295,7 @@ NAMES = {
     "a password file that is missing": (("-d", "example.com", "--password-file", "none"), "none cannot be read"),
     "a password file that is a folder": (("-d", "example.com", "--password-file", "."), "cannot be read"),
     "no folder for the password": (("-d", "example.com", "--password-out", "none/pw"), "there is no folder none"),
+    "a folder for the password": (("-d", "example.com", "--password-out", "pw/"), "pw/ names a folder"),
     "a file where the password should go": (("-d", "example.com", "--password-out", "full"), "full exists already"),
     "no parent of the download folder": (("-d", "example.com", "--download", "a/b"), "a/b is missing, and so is a"),
     "a file for the download folder": (("-d", "example.com", "--download", "full"), "full is no folder"),

@@ -48,6 +48,13 @@ def advice(out: str) -> str:
     return " ".join(out.rpartition("\n\n")[2].split())
 
 
+@pytest.mark.parametrize("words", [("doctor",), ("--verbose", "doctor")])
+def test_whose_session_it_is_is_said_once(sectigo: Runner, emulator: Emulator, words: tuple[str, ...]) -> None:
+    assert sectigo("auth", env=emulator.environ).code == 0
+    done = sectigo(*words, env={**emulator.environ, "SECTIGO_USERNAME": "", "SECTIGO_PASSWORD": ""})
+    assert done.err.count("using the only one with tokens for this endpoint, tester") == 1
+
+
 def test_all_is_well(sectigo: Runner, emulator: Emulator) -> None:
     done = sectigo("doctor", env=emulator.environ)
     assert (done.code, done.err) == (DONE, "")
@@ -195,7 +202,7 @@ def test_it_can_be_interrupted(patient: LyingService, number: signal.Signals) ->
 def test_a_service_that_hangs_is_given_so_long_and_no_longer(sectigo_process: Runner, patient: LyingService) -> None:
     patient.answers[DEVICES] = HANG
     begun = time.monotonic()
-    done = sectigo_process("--request-timeout", "1", "doctor", env=patient.environ)
+    done = sectigo_process("--request-timeout", "0.5", "doctor", env=patient.environ)
     assert time.monotonic() - begun < 4
     assert done.code == FAILED
     assert states(done.out)["http"] == "wrong"

@@ -284,8 +284,9 @@ def test_a_full_stdout(liar: LyingService) -> None:
         for unbuffered in ("", "1"):
             assert run(*words, env={"PYTHONUNBUFFERED": unbuffered}, stdout=full)[0] == 1
     code, err = run("create", "-d", "example.com", "-p", "secrtpasswrd", env=liar.environ, stdout=full)
-    assert code == 1
+    assert code == 8
     assert "sectigo: the order was accepted as batch 24\n" in err
+    assert "`sectigo batches -i 24` prints it" in err
 
 
 @pytest.mark.parametrize("where", ["2>/dev/full", "2>&1 >/dev/null | true"])

@@ -88,7 +88,7 @@ def test_a_file_that_stands_where_the_download_should_go(sectigo: Runner, liar: 
         archive.writestr("a.p12", b"0")
     liar.answers.update({**ready(24), DOWNLOAD: Answer(bundle.getvalue(), 200, "application/octet-stream")})
     done = sectigo(*ORDER, "--download", ".", env=liar.environ)
-    assert done.code == 1
+    assert done.code == 8
     assert done.err.endswith(STANDS + "`sectigo download -i 24 -o . --force` replaces it\n")
     assert Path("24.zip").read_text() == "mine"
 
@@ -104,7 +104,7 @@ def test_a_disk_that_fails_after_the_order(
     monkeypatch.setattr(IoTManager, "download", fail)
     liar.answers.update(ready(24))
     done = sectigo(*ORDER, "--download", "certs", env=liar.environ)
-    assert done.code == 1
+    assert done.code == 8
     assert done.err.splitlines()[-2:] == [
         "sectigo: error: certs/24.zip: No space left on device",
         STANDS + "`sectigo download -i 24 -o certs --wait` goes on",

@@ -175,3 +175,14 @@ def test_a_download_folder_that_cannot_be(sectigo: Runner, liar: LyingService) -
     assert (done.code, done.out) == (2, "")
     assert "one.csr is no folder" in done.err
     assert liar.asked == []
+
+
+def test_of_very_many_faults_some_are_told(sectigo: Runner, liar: LyingService, here: Path) -> None:
+    Path("all.csr").write_text(
+        "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n" * 1000
+    )
+    done = sectigo("upload", "all.csr", "-p", "42", env=liar.environ)
+    assert (done.code, done.out, liar.asked) == (2, "", [])
+    lines = done.err.splitlines()
+    assert len(lines) <= 104
+    assert any(line.startswith("  and ") and line.endswith(" more") for line in lines)
