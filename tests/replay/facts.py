@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from sectigo_iot import ENDPOINTS, TokenPair
 from tests.replay.reading import READING
@@ -16,10 +17,11 @@ _OPEN = {"A": "not recorded", "B": "unproven", "C": "unproven", "D": "unproven"}
 
 
 class Recorded(NamedTuple):
-    """An answer as it came, and the call that it is to."""
+    """An answer as it came, the call that it is to, and where that went."""
 
     call: str
     response: dict[str, Any]
+    url: str = ""
 
     @property
     def status(self) -> int:
@@ -30,6 +32,12 @@ class Recorded(NamedTuple):
     def body(self) -> bytes:
         data: bytes = self.response["body"]["string"]
         return data
+
+    @property
+    def location(self) -> str | None:
+        """Where the answer points to."""
+        named = {name.lower(): values for name, values in self.response["headers"].items()}.get("location")
+        return urljoin(self.url, named[0]) if named else None
 
     @property
     def document(self) -> Any:
@@ -113,6 +121,15 @@ def _headers(answers: Answers) -> str | None:
     return (", ".join(marked) or "none") if answers else None
 
 
+def _certificate_host(answers: Answers) -> str | None:
+    for each in answers:
+        if each.call == "authenticate" and each.status // 100 == 3 and each.location:
+            asked, named = urlsplit(each.url), urlsplit(each.location)
+            host = "the same host" if named.hostname == asked.hostname else "another host"
+            return host + (", another port" if named.port != asked.port else "")
+    return None
+
+
 def _never(_: Answers) -> None:
     return None
 
@@ -128,14 +145,19 @@ FACTS = (
     Fact("the list of batches: method and shape", "D", _shape("batches")),
     Fact("the audit log of a batch: method and shape", "D", _shape("batchAuditLog")),
     Fact("headers for rate limits and request ids", "D", _headers),
+    Fact("which host a 307 at the log-in points to", "D", _certificate_host),
     Fact("the batch of an upload has the file's name", "C", _never),
     Fact("an order without balance", "D", _never),
     Fact("a download that is not ready: its body", "D", _never),
     Fact("a certificate that is revoked twice", "D", _never),
     Fact("a search: case, several criteria, paging", "D", _never),
-    Fact("which host a 307 at the log-in points to", "D", _never),
 )
 """Beside the rows of the table of endpoints. Those that no reading call shows stand at the end."""
+
+
+def beliefs() -> int:
+    """Return how many rows the table has."""
+    return len(list(_rows([])))
 
 
 def unproven(answers: Answers) -> str:

@@ -2,8 +2,9 @@
 
 It says first what it is going to ask, and asks for consent. Settings come from the usual SECTIGO_ variables and the
 keyring; RECORD_COMMON_NAME and RECORD_BATCH_ID add what there is to look at, RECORD_FOLDER says where the recording
-goes (tests/cassettes/live), RECORD_CONSENT=yes consents where nobody can be asked. What came over the wire is in
-memory alone until it is scrubbed and searched for everything that was scrubbed out of it.
+goes (tests/cassettes/live), RECORD_REPLACE=yes lets it replace an earlier one, RECORD_CONSENT=yes consents where
+nobody can be asked. What came over the wire is in memory alone until it is scrubbed and searched for everything that
+was scrubbed out of it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from unittest import mock
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import vcr  # type: ignore[import-untyped]
 import yaml  # type: ignore[import-untyped]
+from requests.utils import requote_uri
 from vcr.persisters.filesystem import CassetteNotFoundError  # type: ignore[import-untyped]
 from vcr.record_mode import RecordMode  # type: ignore[import-untyped]
 from vcr.request import Request  # type: ignore[import-untyped]
 from vcr.serialize import serialize  # type: ignore[import-untyped]
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]
 
-from sectigo_iot import IoTManager, MemoryTokenStore, SectigoError, Settings
+from sectigo_iot import ENDPOINTS, IoTManager, MemoryTokenStore, RedirectError, SectigoError, Settings
+from sectigo_iot.certificate_login import CertificateLogin
 from tests.replay.cassettes import FOLDER
 from tests.replay.disguise import LIVE, Disguise
-from tests.replay.facts import Recorded, unproven
+from tests.replay.facts import Recorded, beliefs, unproven
 from tests.replay.reading import NotReadingError, Outcome, Reading, Wanted, call_named, plan
 from tests.replay.scan import secrets_in
 from tests.replay.scrubbing import SCRUBBED
@@ -39,6 +42,9 @@ from tests.replay.scrubbing import SCRUBBED
 NAME = "session"
 """The recording is `session.yaml`; what was asked, and how each call ended, is `session.json`."""
 PASSING = {429, 502, 503, 504}
+LOGIN = "https://login.example.com"
+"""Where a recording is played that had its log-in go to another host, which a 307 named."""
+_PORT = ":8443"
 _SENT = ("Accept", "Authorization", "Content-Type")
 _ANSWERED = ("content-type", "retry-after", "location")
 
@@ -66,10 +72,17 @@ class Recording(NamedTuple):
 
 
 class _Memory:
-    """Keeps what vcrpy would write."""
+    """Keeps what vcrpy would write, and where the client decided to log in with its certificate."""
 
     def __init__(self) -> None:
         self.exchanges: Mapping[str, Any] = {}
+        self.logins: set[str] = set()
+        self.login: object = None
+
+    def repeats_login(self, request: requests.PreparedRequest) -> bool:
+        """Whether a request is the log-in that was answered by a 307, on its way to where the client follows it."""
+        again = request.method == "POST" and self.login is not None and request.body == self.login
+        return again and one_spelling(str(request.url)) in self.logins
 
     def load_cassette(self, _path: object, serializer: object) -> None:
         raise CassetteNotFoundError
@@ -84,7 +97,7 @@ def record(settings: Settings, wanted: Wanted) -> Recording:
         outcomes = Reading(client, wanted).run()
     asked, answered = memory.exchanges["requests"], memory.exchanges["responses"]
     exchanges = [
-        Exchange(call_of(settings.endpoint, request.method, request.uri), request, response)
+        Exchange(_name(settings.endpoint, request, memory), request, response)
         for request, response in zip(asked, answered, strict=True)
     ]
     broken = {each.response["status"]["code"] for each in exchanges} & PASSING
@@ -93,19 +106,45 @@ def record(settings: Settings, wanted: Wanted) -> Recording:
     return Recording(exchanges, outcomes)
 
 
+def _name(endpoint: str, request: Request, memory: _Memory) -> str:
+    repeated = one_spelling(request.uri) in memory.logins and request.body == memory.login
+    return "authenticate" if repeated else call_of(endpoint, request.method, request.uri)
+
+
 @contextlib.contextmanager
 def only_reading(endpoint: str) -> Iterator[_Memory]:
-    """Record whatever is asked of new connections, and let no request leave this process that does not read."""
-    memory, send = _Memory(), requests.Session.send
+    """Record whatever is asked of new connections, and let no request leave this process that does not read.
+
+    Of other places that one alone is let through where the client's own rule lets it log in with its certificate.
+    """
+    memory, send, target = _Memory(), requests.Session.send, CertificateLogin._target
 
     def checked(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        call_of(endpoint, str(request.method), str(request.url))
+        if not memory.repeats_login(request):
+            name = call_of(endpoint, str(request.method), str(request.url))
+            memory.login = request.body if name == "authenticate" else memory.login
         return send(session, request, **options)
+
+    def followed(login: CertificateLogin, origin: str, redirect: RedirectError) -> str:
+        url = target(login, origin, redirect)
+        memory.logins.add(one_spelling(url))
+        return url
 
     recorder = vcr.VCR(record_mode=RecordMode.ALL)
     recorder.register_persister(memory)
-    with mock.patch.object(requests.Session, "send", checked), recorder.use_cassette(NAME):
+    with (
+        mock.patch.object(requests.Session, "send", checked),
+        mock.patch.object(CertificateLogin, "_target", followed),
+        recorder.use_cassette(NAME),
+    ):
         yield memory
+
+
+def one_spelling(url: str) -> str:
+    """Return a URL as every reader of it spells it, its port written out."""
+    parts = urlsplit(requote_uri(url))
+    port = parts.port or {"https": 443}.get(parts.scheme, 80)
+    return parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
 
 
 def call_of(endpoint: str, method: str, url: str) -> str:
@@ -123,7 +162,9 @@ def scrubbed(recording: Recording, endpoint: str, disguise: Disguise) -> list[tu
     """Return the exchanges as they may be written; the first of two passes learns what the second takes out."""
     disguise.tokens |= {str(each) for each in _bare_tokens(recording)}
     for _ in range(2):
-        done = [(_sent(each, endpoint, disguise), _answered(each, disguise)) for each in recording.exchanges]
+        done = [
+            (_sent(each, endpoint, disguise), _answered(each, endpoint, disguise)) for each in recording.exchanges
+        ]
     return done
 
 
@@ -135,21 +176,34 @@ def _bare_tokens(recording: Recording) -> Iterator[str]:
 
 def _sent(each: Exchange, endpoint: str, disguise: Disguise) -> Request:
     request = each.request
-    path = urlsplit(request.uri).path.removeprefix(urlsplit(endpoint).path)
     headers = {name: disguise.words(request.headers[name]) for name in _SENT if name in request.headers}
     body = disguise.body(request.body) if request.body else None
     if each.call == "refresh" and body is not None and not body.endswith(f".{SCRUBBED}".encode()):
         body = SCRUBBED.encode()
-    return Request(request.method, LIVE + disguise.path(path), body, headers)
+    return Request(request.method, _place(each.call, request.uri, endpoint, disguise), body, headers)
 
 
-def _answered(each: Exchange, disguise: Disguise) -> dict[str, Any]:
+def _place(call: str, url: str, endpoint: str, disguise: Disguise) -> str:
+    """Return where a request goes when it is played; a log-in may have gone where a 307 points to."""
+    base, asked = urlsplit(endpoint), urlsplit(url)
+    path = asked.path.removeprefix(base.path)
+    if call != "authenticate":
+        return LIVE + disguise.path(path)
+    host = LIVE if asked.hostname == base.hostname else LOGIN
+    port = _PORT if asked.port not in (None, 443, base.port) else ""
+    return f"{host}{port}{path if path == ENDPOINTS[call].path else '/elsewhere'}"
+
+
+def _answered(each: Exchange, endpoint: str, disguise: Disguise) -> dict[str, Any]:
     try:
         body = disguise.body(each.response["body"]["string"])
     except ValueError:
         raise RecordingError(f"{each.call}: the answer is neither text nor JSON, and cannot be scrubbed") from None
     headers = {name.lower(): values for name, values in each.response["headers"].items()}
     kept = {name: [disguise.words(value) for value in headers[name]] for name in _ANSWERED if name in headers}
+    if "location" in kept and each.call == "authenticate":
+        places = [urljoin(each.request.uri, value) for value in headers["location"]]
+        kept["location"] = [_place(each.call, place, endpoint, disguise) for place in places]
     return {**each.response, "headers": kept | {"content-length": [str(len(body))]}, "body": {"string": body}}
 
 
@@ -216,10 +270,13 @@ def write(recording: Recording, settings: Settings, wanted: Wanted, folder: Path
 
 def _known_secrets(recording: Recording, settings: Settings, wanted: Wanted) -> dict[str, str]:
     login = json.loads(recording.exchanges[0].request.body)
+    address = urlsplit(settings.endpoint).netloc
+    places = {urlsplit(each.request.uri).netloc for each in recording.exchanges} - {address}
     secrets = {
+        "where it was logged in": "".join(places),
         "the password": login["password"],
         "the user name": login["username"],
-        "the service's address": urlsplit(settings.endpoint).netloc,
+        "the service's address": address,
         "the common name": wanted.common_name,
     }
     return {kind: value for kind, value in secrets.items() if value}
@@ -242,7 +299,7 @@ def _put(path: Path, text: str) -> Path:
 def main(environ: Mapping[str, str], stdin: TextIO, out: TextIO) -> int:
     """Say what will be asked, ask for consent, record, and say what is proven; return an exit code."""
     try:
-        wanted = _wanted(environ)
+        wanted, folder = _wanted(environ), _folder(environ)
         settings = Settings(environ=environ, use_keyring=True, token_store=MemoryTokenStore())
         settings.validate()
         _announce(settings, wanted, out)
@@ -250,13 +307,19 @@ def main(environ: Mapping[str, str], stdin: TextIO, out: TextIO) -> int:
             print("Nothing was asked, and nothing recorded.", file=out)
             return 1
         recording = record(settings, wanted)
-        path = write(recording, settings, wanted, Path(environ.get("RECORD_FOLDER") or FOLDER / "live"))
+        path = write(recording, settings, wanted, folder)
     except (SectigoError, RecordingError, NotReadingError, OSError) as error:
         print(f"record: error: {error}", file=out)
+        if isinstance(error, SectigoError) and error.hint:
+            print(f"record: hint: {error.hint}", file=out)
         return 1
     print(f"\nRecorded {len(recording.exchanges)} exchanges to {path}. Read it before you hand it on.", file=out)
-    print(f"\n{unproven([Recorded(each.call, each.response) for each in recording.exchanges])}", file=out)
+    print(f"\n{unproven(_answers(recording))}", file=out)
     return 0
+
+
+def _answers(recording: Recording) -> list[Recorded]:
+    return [Recorded(each.call, each.response, each.request.uri) for each in recording.exchanges]
 
 
 def _wanted(environ: Mapping[str, str]) -> Wanted:
@@ -266,15 +329,26 @@ def _wanted(environ: Mapping[str, str]) -> Wanted:
     return Wanted(environ.get("RECORD_COMMON_NAME", "").strip(), int(number) if number else None)
 
 
+def _folder(environ: Mapping[str, str]) -> Path:
+    """Return where the recording goes. Raises RecordingError where there is an earlier one that nobody gave up."""
+    folder = Path(environ.get("RECORD_FOLDER") or FOLDER / "live")
+    for earlier in (folder / f"{NAME}.yaml", folder / f"{NAME}.json"):
+        if environ.get("RECORD_REPLACE") != "yes" and os.path.lexists(earlier):
+            raise RecordingError(f"{earlier} is there already: RECORD_REPLACE=yes replaces it")
+    return folder
+
+
 def _announce(settings: Settings, wanted: Wanted, out: TextIO) -> None:
     print(f"These calls will be made to {settings.endpoint}, and no others:\n", file=out)
     for call, often in plan(wanted):
         print(f"  {call:<56} {often}", file=out)
+    if settings.client_cert is not None:
+        print("\nThe log-in is repeated where a 307 points to, with the client certificate, if one comes.", file=out)
     print("\nNone of them orders, uploads, downloads, changes or revokes anything; no licence is spent.", file=out)
     if wanted.batch_id is None:
         print("RECORD_BATCH_ID=… adds those about a batch, RECORD_COMMON_NAME=… a search.", file=out)
     print("Names, addresses, ids, serial numbers, times, tokens and passwords are replaced; counts stay.", file=out)
-    print(f"\n{unproven([])}\n", file=out)
+    print(f"What that shows of {beliefs()} things that are believed of the service, a table says then.\n", file=out)
 
 
 def _consents(environ: Mapping[str, str], stdin: TextIO, out: TextIO) -> bool:

@@ -12,26 +12,33 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 import yaml  # type: ignore[import-untyped]
+from vcr.request import Request  # type: ignore[import-untyped]
 
-from sectigo_iot import ENDPOINTS, IoTManager, MemoryTokenStore, Repeat, Settings
+from sectigo_iot import ENDPOINTS, IoTManager, MemoryTokenStore, RedirectError, Repeat, Settings
+from sectigo_iot.config import VARIABLES
 from sectigo_iot.emulator import Emulator
 from tests.conftest import settings_for
 from tests.docs.console import matches
 from tests.docs.pages import blocks
 from tests.packages import PYTHONPATH, ROOT
+from tests.reliability.authority import Authority
 from tests.replay.cassettes import FOLDER, player
 from tests.replay.disguise import LIVE, Disguise
-from tests.replay.live import NAME, call_of, leaks, main, only_reading
+from tests.replay.live import LOGIN, NAME, Exchange, Recording, call_of, leaks, main, only_reading, scrubbed
 from tests.replay.reading import ORDER, READING, NotReadingError, Outcome, Reading, Wanted
 from tests.replay.scan import secrets_in
 from tests.replay.scrubbing import SCRUBBED
 from tests.terminals import run_at_terminal
+from tests.unit import lying_server
+from tests.unit.lying_server import USERNAME, LyingServer
 
 COMMON_NAME = "node.secret-customer.test"
 PASSWORD = "Very-Secret-12"
@@ -51,10 +58,11 @@ class Made(NamedTuple):
         return (self.folder / f"{NAME}.yaml").read_text() + (self.folder / f"{NAME}.json").read_text()
 
 
-def recorded(emulator: Emulator, folder: Path, **environ: str) -> Made:
-    with IoTManager(settings_for(emulator)) as client:
+def recorded(emulator: Emulator, folder: Path, keys: Mapping[str, str] | None = None, /, **environ: str) -> Made:
+    with IoTManager(settings_for(emulator, **(keys or {}))) as client:
         number = client.create_single_cert_batch(423, "certs of the secret customer", PARAMS).batch_id
     given = {"RECORD_BATCH_ID": str(number), "RECORD_COMMON_NAME": COMMON_NAME, "RECORD_CONSENT": "yes"}
+    given |= {VARIABLES[name]: path for name, path in (keys or {}).items()}
     out = io.StringIO()
     code = main({**emulator.environ, **given, "RECORD_FOLDER": str(folder), **environ}, io.StringIO(), out)
     return Made(code, out.getvalue(), folder, emulator)
@@ -70,7 +78,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 # Playing
 
 
-def play(folder: Path) -> list[Outcome]:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A client's certificate and its key, for a recording in which one was demanded; who it is of does not matter."""
+    return Authority(tmp_path_factory.mktemp("authority")).server_files()
+
+
+def play(folder: Path, certificate: Path) -> list[Outcome]:
     """Make the calls of a recording again, of the recording."""
     asked = json.loads((folder / f"{NAME}.json").read_text())
     settings = Settings(
@@ -79,6 +93,8 @@ def play(folder: Path) -> list[Outcome]:
         endpoint=LIVE,
         environment="staging",
         token_store=MemoryTokenStore(),
+        client_cert=str(certificate),
+        allowed_host=urlsplit(LOGIN).hostname,
         environ={},
     )
     cassette: Any
@@ -93,19 +109,19 @@ def recordings(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["kept", "new"])
-def test_what_was_recorded_is_played_and_ends_as_it_did(kind: str, made: Made) -> None:
+def test_what_was_recorded_is_played_and_ends_as_it_did(kind: str, made: Made, certificate: Path) -> None:
     for folder in recordings(FOLDER / "live") if kind == "kept" else [made.folder]:
         due = [Outcome(*each) for each in json.loads((folder / f"{NAME}.json").read_text())["outcomes"]]
-        assert play(folder) == due
+        assert play(folder, certificate) == due
         assert secrets_in(folder / f"{NAME}.yaml") == []
 
 
-def test_a_recording_that_is_changed_is_noticed(made: Made, tmp_path: Path) -> None:
+def test_a_recording_that_is_changed_is_noticed(made: Made, certificate: Path, tmp_path: Path) -> None:
     for name in (f"{NAME}.yaml", f"{NAME}.json"):
         (tmp_path / name).write_text((made.folder / name).read_text())
     path = tmp_path / f"{NAME}.yaml"
     path.write_text(path.read_text().replace('"ordered":', '"ordered": nothing,'))
-    assert Outcome("devices", "InvalidReplyError") in play(tmp_path)
+    assert Outcome("devices", "InvalidReplyError") in play(tmp_path, certificate)
 
 
 # What is asked
@@ -167,6 +183,101 @@ def test_a_path_in_front_belongs_to_the_service() -> None:
     assert call_of(base, "GET", f"{base}/api/v1/batches/5/status") == "batchStatus"
 
 
+# An account that demands a client certificate
+
+
+@pytest.fixture
+def strict() -> Iterator[Emulator]:
+    """An emulator that demands one."""
+    with Emulator(tls=True) as emulator:
+        yield emulator
+
+
+def keys_of(emulator: Emulator, folder: Path) -> dict[str, str]:
+    folder.mkdir()
+    emulator.write_client_files(str(folder))
+    names = {"ca_file": "ca.pem", "client_cert": "client.pem", "client_key": "client-key.pem"}
+    return {setting: str(folder / name) for setting, name in names.items()}
+
+
+def test_an_account_that_demands_a_certificate_is_recorded_and_played(
+    strict: Emulator, certificate: Path, tmp_path: Path
+) -> None:
+    made = recorded(strict, tmp_path / "live", keys_of(strict, tmp_path / "keys"))
+    assert made.code == 0, made.said
+    assert "The log-in is repeated where a 307 points to, with the client certificate" in made.said
+    assert {each.ended for each in play(made.folder, certificate)} == {"answered", "NotImplementedByServiceError"}
+    assert re.search(r"authenticate +A +proven: 200, 307\n", made.said)
+    assert re.search(r"which host a 307 at the log-in points to +D +seen: the same host, another port\n", made.said)
+    assert strict.tls_url is not None
+    for kept in (strict.password, strict.url, strict.tls_url, urlsplit(strict.tls_url).netloc):
+        assert kept not in made.text
+    asked = yaml.safe_load((made.folder / f"{NAME}.yaml").read_text())["interactions"][:2]
+    assert [each["response"]["status"]["code"] for each in asked] == [307, 200]
+    assert asked[0]["response"]["headers"]["location"] == [asked[1]["request"]["uri"]] == [f"{LIVE}:8443/auth/pwd"]
+
+
+def test_without_its_certificate_it_is_said_what_is_due(strict: Emulator, tmp_path: Path) -> None:
+    out = io.StringIO()
+    environ = {**strict.environ, "RECORD_CONSENT": "yes", "RECORD_FOLDER": str(tmp_path / "live")}
+    assert main(environ, io.StringIO(), out) == 1
+    error, hint = out.getvalue().splitlines()[-2:]
+    assert error == f"record: error: the account {strict.username} must log in with a client certificate"
+    assert hint.startswith("record: hint: ") and "SECTIGO_CLIENT_CERT" in hint
+    assert not (tmp_path / "live").exists()
+
+
+def test_a_log_in_may_be_followed_and_nothing_else_goes_there(strict: Emulator, tmp_path: Path) -> None:
+    settings = settings_for(strict, **keys_of(strict, tmp_path / "keys"))
+    with IoTManager(settings) as client, only_reading(strict.url):
+        client.authenticate()
+        elsewhere = f"{strict.tls_url}/auth/pwd"
+        for method, url, body in (
+            ("POST", elsewhere, b"{}"),
+            ("GET", elsewhere, None),
+            ("POST", f"{strict.tls_url}/api/v1/batches/upload", json.dumps({"password": "x"}).encode()),
+        ):
+            with pytest.raises(NotReadingError, match="is none to the service: it was not sent"):
+                requests.Session().send(requests.Request(method, url, data=body).prepare())
+    assert [(each["call"], each["status"]) for each in strict.control.journal()] == [
+        ("authenticate", 307),
+        ("authenticate", 200),
+    ]
+
+
+STAGED: Any = {"environment": "staging", "token_store": MemoryTokenStore(), "environ": {}}
+
+
+@pytest.mark.parametrize("location", ["https://iot.example.com/auth/pwd", "http://127.0.0.1:1/auth/pwd"])
+def test_where_the_client_follows_no_307_the_recorder_lets_none_through(location: str, certificate: Path) -> None:
+    answered = lying_server.answer(307, Location=location)
+    with LyingServer(login=answered) as server, only_reading(server.url) as memory:
+        settings = Settings(USERNAME, "hush", client_cert=str(certificate), endpoint=server.url, **STAGED)
+        with IoTManager(settings) as client, pytest.raises(RedirectError):
+            client.authenticate()
+    assert (len(server.seen), memory.logins) == (1, set())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "location", "played"),
+    [
+        ("https://iot.acme.test", "https://iot.acme.test/auth/cert/acme", f"{LIVE}/elsewhere"),
+        ("https://iot.acme.test", "https://iot.acme.test:8443/auth/pwd", f"{LIVE}:8443/auth/pwd"),
+        ("https://iot.acme.test", "https://login.acme.test/auth/pwd?tenant=acme", f"{LOGIN}/auth/pwd"),
+        ("http://iot.acme.test:8080/sub", "https://iot.acme.test/sub/auth/pwd", f"{LIVE}/auth/pwd"),
+    ],
+)
+def test_where_a_307_points_to_says_not_whose_it_is(endpoint: str, location: str, played: str) -> None:
+    login = Request("POST", f"{endpoint}/auth/pwd", b'{"username": "jane", "password": "hush"}', {})
+    response = {"status": {"code": 307}, "headers": {"Location": [location]}, "body": {"string": b""}}
+    again = Request("POST", location, login.body, {})
+    exchanges = [Exchange("authenticate", each, response) for each in (login, again)]
+    (first, answer), (second, _) = scrubbed(Recording(exchanges, []), endpoint, Disguise())
+    assert answer["headers"]["location"] == [second.uri] == [played]
+    assert first.uri == f"{LIVE}/auth/pwd"
+    assert "acme" not in str([first.uri, answer, second.uri])
+
+
 # Consent
 
 
@@ -179,12 +290,19 @@ def test_it_says_what_it_will_ask_before_it_asks(emulator: Emulator) -> None:
     assert "no licence is spent" in said
     assert "Nobody can be asked here: RECORD_CONSENT=yes consents." in said
     assert emulator.control.journal() == []
+    assert "What that shows of 33 things that are believed of the service, a table says then." in said
+    assert "unproven" not in said
     assert max(map(len, said.splitlines())) <= 100
+
+
+def without_record() -> dict[str, str]:
+    """The environment without what whoever runs the tests may have said for a recording of their own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RECORD_")}
 
 
 @pytest.mark.parametrize(("answer", "recorded"), [("y", True), ("", False), ("n", False)])
 def test_at_a_terminal_it_asks(answer: str, recorded: bool, emulator: Emulator, tmp_path: Path) -> None:
-    environ = {**os.environ, **emulator.environ, "PYTHONPATH": PYTHONPATH, "RECORD_FOLDER": str(tmp_path)}
+    environ = {**without_record(), **emulator.environ, "PYTHONPATH": PYTHONPATH, "RECORD_FOLDER": str(tmp_path)}
     command = [sys.executable, "-m", "tests.replay.live"]
     code, shown = run_at_terminal(command, {"recorded? [y/N] ": answer}, env=environ, cwd=ROOT)
     assert (code == 0) is recorded, shown
@@ -205,9 +323,29 @@ def test_what_is_wrong_is_said_in_a_line(what: str, emulator: Emulator, tmp_path
     changes, said = WRONG[what]
     made = recorded(emulator, tmp_path / "live", **changes)
     assert made.code == 1
-    assert said in made.said.splitlines()[-1]
+    (error,) = [line for line in made.said.splitlines() if line.startswith("record: error: ")]
+    assert said in error
+    assert made.said.splitlines()[-1].startswith("record: hint: ") or what == "no id"
     assert "hunter2" not in made.said
     assert not (tmp_path / "live").exists()
+
+
+@pytest.mark.parametrize("kept", ["yaml", "json"])
+def test_an_earlier_recording_is_replaced_only_if_that_is_wanted(
+    kept: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    earlier = tmp_path / f"{NAME}.{kept}"
+    earlier.write_text("of another day")
+    made = recorded(emulator, tmp_path)
+    said = f"record: error: {earlier} is there already: RECORD_REPLACE=yes replaces it"
+    assert (made.code, made.said) == (1, f"{said}\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["of another day"]
+    asked = len(emulator.control.journal())
+    assert emulator.control.journal()[-1]["call"] == "createSingleCertBatch", "nothing was asked for the recording"
+    again = recorded(emulator, tmp_path, RECORD_REPLACE="yes")
+    assert again.code == 0, again.said
+    assert earlier.read_text() != "of another day"
+    assert len(emulator.control.journal()) > asked + 5
 
 
 def test_a_service_that_is_out_of_order_for_a_moment_is_not_recorded(tmp_path: Path) -> None:
@@ -217,12 +355,12 @@ def test_a_service_that_is_out_of_order_for_a_moment_is_not_recorded(tmp_path: P
     assert not (tmp_path / "live").exists()
 
 
-def test_what_the_service_refuses_is_recorded_and_played(tmp_path: Path) -> None:
+def test_what_the_service_refuses_is_recorded_and_played(certificate: Path, tmp_path: Path) -> None:
     faults = ("json-error,call=profiles,status=403", "html,call=currentUserOrganization", "null,call=devices")
     with Emulator(faults=faults) as emulator:
         made = recorded(emulator, tmp_path / "live")
     assert made.code == 0, made.said
-    ended = dict(play(made.folder))
+    ended = dict(play(made.folder, certificate))
     assert ended["profiles"] == "NotAuthorizedError"
     assert ended["currentUserOrganization"] == ended["devices"] == "InvalidReplyError"
     assert "refused: 403" in made.said
@@ -367,7 +505,7 @@ def test_nothing_is_written_where_something_is_left(
 
 def test_a_file_that_stood_there_is_replaced_whole(made: Made) -> None:
     before = made.text
-    again = recorded(made.emulator, made.folder)
+    again = recorded(made.emulator, made.folder, RECORD_REPLACE="yes")
     assert again.code == 0
     assert sorted(path.name for path in made.folder.iterdir()) == [f"{NAME}.json", f"{NAME}.yaml"]
     assert len(again.text) > 0.9 * len(before)
@@ -378,7 +516,7 @@ def test_a_file_that_stood_there_is_replaced_whole(made: Made) -> None:
 
 def test_what_is_proven_and_what_is_not(made: Made) -> None:
     before, _, after = made.said.partition("Recorded ")
-    assert "proven: 200" not in before
+    assert "proven" not in before and "What is believed" not in before
     rows = dict(re.findall(r"^(\S.{48}\S?) *[ABCD]     (.+)$", after, re.MULTILINE))
     rows = {name.strip(): shown for name, shown in rows.items()}
     assert {name for name, shown in rows.items() if shown == "proven: 200"} == {
@@ -407,7 +545,13 @@ def test_what_the_page_shows_is_what_happens(emulator: Emulator, tmp_path: Path)
     given = {"RECORD_BATCH_ID": "10000", "RECORD_COMMON_NAME": "vasp.example.com", "RECORD_CONSENT": "yes"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.replay.live"],
-        env={**os.environ, **emulator.environ, **given, "PYTHONPATH": PYTHONPATH, "RECORD_FOLDER": str(tmp_path)},
+        env={
+            **without_record(),
+            **emulator.environ,
+            **given,
+            "PYTHONPATH": PYTHONPATH,
+            "RECORD_FOLDER": str(tmp_path),
+        },
         cwd=ROOT,
         capture_output=True,
         text=True,
