@@ -78,11 +78,11 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 reliability: $(READY) ## every promise of docs/reliability.md in full, and its figures (some twenty minutes)
 	@rm -rf "$(CACHE)/figures" && mkdir -p "$(CACHE)/figures"
 	@RELIABILITY=full RELIABILITY_FIGURES="$(CACHE)/figures" $(PY) -m pytest -q -n $(WORKERS) --dist loadfile \
-	  -o "cache_dir=$(CACHE)/pytest" tests/reliability
+	  -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 tests/reliability
 	@$(PY) -m tests.reliability.report "$(CACHE)/figures"
 
 soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
-	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" \
+	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 \
 	  -k "sequences or kill or mutation or mapping or secret or whatever" \
 	  tests/emulator/test_model.py tests/emulator/test_state_folder.py tests/emulator/test_config_file.py \
 	  tests/emulator/test_journal.py tests/emulator/test_openapi.py
