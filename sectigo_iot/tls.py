@@ -96,7 +96,8 @@ def converting(data: bytes, path: str, *, keys: bool = True) -> str | None:
     # What follows the outermost tag and length: a PKCS#12 begins with its version, a PKCS#7 with its type.
     inner = data[2 + (data[1] & 0x7F if data[1:2] >= b"\x80" else 0) :]
     if inner.startswith(b"\x02\x01\x03"):
-        return f"it is a PKCS#12; make PEM of it: openssl pkcs12 {_legacy(data)}{'' if keys else '-cacerts -nokeys '}{files}"
+        what = "" if keys else "-cacerts -nokeys "
+        return f"it is a PKCS#12; make PEM of it: openssl pkcs12 {_legacy(data)}{what}{files}"
     if inner[:1] == b"\x06":
         return f"it is a PKCS#7; make PEM of it: openssl pkcs7 -inform DER -print_certs {files}"
     return f"it is DER; make PEM of it: openssl x509 -inform DER {files}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sectigo_iot.api.authorities import available_balance, user_authorities
 from sectigo_iot.auth import Authenticator
 from sectigo_iot.credentials import login_of
-from sectigo_iot.doctor.deadlines import STEP_SECONDS
+from sectigo_iot.doctor.deadlines import STEP_SECONDS, Budget, shown
 from sectigo_iot.doctor.findings import Finding, doubtful, short, unchecked, well, wrong
 from sectigo_iot.errors import (
+    APIError,
     ConfigError,
+    DeadlineError,
+    InvalidCredentialsError,
     NotAuthenticatedError,
     NotAuthorizedError,
     SectigoError,
@@ -24,26 +27,56 @@ from sectigo_iot.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sectigo_iot.calls import Call
     from sectigo_iot.config import Settings
     from sectigo_iot.exchanges import Exchange
     from sectigo_iot.models import Authority
+    from sectigo_iot.replies import Reply
     from sectigo_iot.tokens import TokenStore
+
+_T = TypeVar("_T")
 
 LOW = 5
 """So few licences are told of."""
 MOST_ASKED = 10
 """Authorities whose balance is asked for one by one; that of the others is the list's."""
+_FILE_HINT = "is SECTIGO_PASSWORD_FILE right? It is to name a file whose first line is the password, in UTF-8"
 ROLES = {"ROLE_USER": "USER (organization administrator)", "ROLE_ADMIN": "ADMIN (ecosystem administrator)"}
 
 
-def known_user(settings: Settings, store: TokenStore) -> str | None:
-    """Return the user, as far as one is known without asking anybody."""
+def known_user(settings: Settings, store: TokenStore) -> str | SectigoError:
+    """Return the user, as far as one is known without asking anybody, or why none is."""
     unasked = copy.copy(settings)
     unasked.prompt = None
     try:
-        return login_of(unasked, store).username()
-    except (NotAuthenticatedError, ConfigError):
-        return None
+        return login_of(unasked, store, quiet=True).username()
+    except (NotAuthenticatedError, ConfigError) as error:
+        return error
+
+
+class _Step(Transport):
+    """A transport whose calls end with the step at hand. The time between them, at a prompt, say, does not count."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.budget = Budget(min(settings.timeout, STEP_SECONDS))
+
+    def send(self, call: Call) -> Reply:
+        left = self.budget.left
+        if left <= 0:
+            raise DeadlineError(f"{call.endpoint.name}: nothing is left of the {shown(self.budget.seconds)} for this")
+        if call.endpoint.name == "refresh":
+            # If it comes to nothing, there is to be time for a log-in.
+            left /= 2
+        try:
+            with self.budget.spending():
+                return Transport.send(self.limited(left), call)
+        except DeadlineError as error:
+            if left < 0.9 * self.budget.seconds:
+                error.hint = (
+                    f"this step was given {shown(self.budget.seconds)} in all; {error.hint or 'try again later'}"
+                )
+            raise
 
 
 class Account:
@@ -64,20 +97,25 @@ class Account:
 
     def examine(self) -> Iterator[Finding]:
         """Log in, if there is no session, and ask for what may be ordered from."""
-        transport = Transport(self._settings)
+        self._step = _Step(self._settings)
+        self._auth = Authenticator(self._step, self.login, self._store, clock=self._clock)
         try:
-            view = transport.limited(min(self._settings.timeout, STEP_SECONDS))
-            auth = Authenticator(view, self.login, self._store, clock=self._clock)
-            view.authorize = auth.token
-            yield from self._examined(view, auth)
+            yield from self._examined(self._auth)
         finally:
-            transport.close()
+            self._step.close()
 
-    def _examined(self, transport: Transport, auth: Authenticator) -> Iterator[Finding]:
+    def _ask(self, work: Callable[[Transport], _T]) -> _T:
+        """Return what the service says to a call; with another token, where it rejects the one at hand."""
+        token = self._auth.token()
+        try:
+            return work(_with(self._step, token))
+        except InvalidCredentialsError:
+            return work(_with(self._step, self._auth.token(token)))
+
+    def _examined(self, auth: Authenticator) -> Iterator[Finding]:
         authorities: tuple[Authority, ...] | SectigoError
         try:
-            auth.token()
-            authorities = user_authorities(transport)
+            authorities = self._ask(user_authorities)
         except SectigoError as error:
             if isinstance(error, NotAuthenticatedError | ConfigError) or not self._has_session(auth):
                 yield self._not_logged_in(error)
@@ -90,7 +128,7 @@ class Account:
         if isinstance(authorities, SectigoError):
             yield _without_list(authorities)
         else:
-            yield self._balance(transport, authorities)
+            yield self._balance(authorities)
 
     def _has_session(self, auth: Authenticator) -> bool:
         pair = auth.tokens()
@@ -116,7 +154,7 @@ class Account:
         )
 
     def _not_logged_in(self, error: SectigoError) -> Finding:
-        found = wrong("credentials", error, "is the service well? Try `sectigo auth` again later")
+        found = wrong("credentials", error, _login_hint(error))
         user, password = short(self.login.username_source), short(self.login.password_source)
         if "nowhere" in (user, password):
             return found
@@ -128,29 +166,45 @@ class Account:
             return self.login.password_source
         unasked = copy.copy(self._settings)
         unasked.prompt = None
-        found = login_of(unasked, self._store)
+        found = login_of(unasked, self._store, quiet=True)
         try:
             found.password()
         except SectigoError:
             return "asked for at the terminal" if self._settings.prompt else "none for the next log-in"
         return found.password_source
 
-    def _balance(self, transport: Transport, authorities: tuple[Authority, ...]) -> Finding:
+    def _balance(self, authorities: tuple[Authority, ...]) -> Finding:
+        self._step.budget.renew()
         balances = {}
         for position, each in enumerate(authorities):
-            asked = each.enabled and position < MOST_ASKED
-            balances[each.id] = _asked(transport, each) if asked else each.balance or 0
+            asked = each.enabled and position < MOST_ASKED and self._step.budget.left > 0
+            balances[each.id] = self._left_of(each) if asked else each.balance or 0
         settings = self._settings
         given = settings.profile if settings.sources.get("profile") != "default" else None
         return examine_balance(authorities, balances, given)
 
+    def _left_of(self, authority: Authority) -> int:
+        try:
+            return self._ask(lambda transport: available_balance(transport, authority.id))
+        except SectigoError:
+            # The list has one, too.
+            return authority.balance or 0
 
-def _asked(transport: Transport, authority: Authority) -> int:
-    try:
-        return available_balance(transport, authority.id)
-    except SectigoError:
-        # The list has one, too.
-        return authority.balance or 0
+
+def _login_hint(error: SectigoError) -> str | None:
+    """Return what to do about an error that has no hint of its own; None, where the settings are to be looked at."""
+    if isinstance(error, ConfigError):
+        return _FILE_HINT if error.setting == "password_file" else None
+    if isinstance(error, NotAuthenticatedError) or (isinstance(error, APIError) and error.status in (400, 422)):
+        return "are user name and password right, and written in UTF-8? `sectigo -p … auth` tries another password"
+    return "is the service well? Try `sectigo auth` again later"
+
+
+def _with(transport: Transport, token: str) -> Transport:
+    """Return a view that sends this token, and gets no other: that would take time of its own."""
+    view = copy.copy(transport)
+    view.authorize = lambda _: token
+    return view
 
 
 def examine_role(scopes: tuple[str, ...]) -> Finding:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sectigo_iot.calls import call_of
 from sectigo_iot.doctor.findings import Finding, doubtful, unchecked, well, wrong
 from sectigo_iot.errors import APIError, InvalidReplyError, SectigoError
+from sectigo_iot.pages import is_page
 from sectigo_iot.transport import Transport
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def examine_answer(answer: Reply | SectigoError) -> Finding:
             "http", answer, "a firewall, a proxy or the service itself keeps the answer back: try again later"
         )
     facts = f"the answer to a request without a token is {answer.status}"
-    if answer.media_type == "text/html" or b"<html" in answer.body[:1000].lower():
+    if is_page(answer.media_type, answer.body):
         hint = f"{_ADDRESS} Or does the log-in page of a network stand in between?"
         return wrong("http", InvalidReplyError("an HTML page answers, and not the IoT Manager", hint=hint))
     return doubtful("http", f"{facts}, which an IoT Manager refuses", _ADDRESS, status=answer.status)

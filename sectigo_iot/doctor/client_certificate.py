@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import copy
+import os
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from sectigo_iot.client_certificate import ClientCertificate
-from sectigo_iot.doctor.certificates import SOON_DAYS, days_left, issuer
+from sectigo_iot.doctor.certificates import SOON_DAYS, days_left, issuer, read_certificate, subject
 from sectigo_iot.doctor.findings import Finding, doubtful, well, wrong
 from sectigo_iot.errors import ConfigError, NotAuthenticatedError
-from sectigo_iot.pki.chain import display_name
-from sectigo_iot.tls import read_plain
+from sectigo_iot.pki.pem import read_blocks
+from sectigo_iot.tls import CERTIFICATES, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography import x509
 
     from sectigo_iot.config import Settings
 
@@ -39,8 +41,11 @@ def _examined(settings: Settings, clock: Callable[[], float]) -> Finding:
         raise ConfigError("there is a client key, and no client certificate", setting="client_key", hint=hint)
     doubts, note = _loaded(settings, clock())
     certificate = _certificate(settings.client_cert)
+    if certificate is None:
+        facts = f"{settings.client_cert} fits its key, and cannot be read here{note}"
+        return doubtful(CHECK, facts, f"a server may refuse it: {_RENEW}", file=settings.client_cert)
     days = days_left(certificate, clock)
-    facts = f"{display_name(certificate)}, from {issuer(certificate)}, {days} days left{note}"
+    facts = f"{subject(certificate)}, from {issuer(certificate)}, {days} days left{note}"
     details = {
         "file": settings.client_cert,
         "not_after": certificate.not_valid_after_utc.isoformat(),
@@ -48,6 +53,10 @@ def _examined(settings: Settings, clock: Callable[[], float]) -> Finding:
     }
     if doubts:
         return doubtful(CHECK, f"{facts}: {'; '.join(doubts)}", f"a server may refuse it: {_RENEW}", **details)
+    key = settings.client_key or settings.client_cert
+    if is_open_to_others(key):
+        hint = f"`chmod 600 {shlex.quote(key)}` keeps it private"
+        return doubtful(CHECK, f"{facts}; others can read its key {key}", hint, **details)
     if days <= SOON_DAYS:
         return doubtful(CHECK, facts, _RENEW, **details)
     return well(CHECK, facts, **details)
@@ -59,9 +68,7 @@ def _loaded(settings: Settings, at: float) -> tuple[tuple[str, ...], str]:
     Nobody is asked for a password here: a log-in does that, if it needs the key. Raises ConfigError, and
     NotAuthenticatedError where the password is missing or wrong.
     """
-    unasked = copy.copy(settings)
-    unasked.prompt = None
-    certificate = ClientCertificate(unasked)
+    certificate = ClientCertificate(settings)
     try:
         certificate.context(at)
     except NotAuthenticatedError:
@@ -71,9 +78,14 @@ def _loaded(settings: Settings, at: float) -> tuple[tuple[str, ...], str]:
     return certificate.doubts, ""
 
 
-def _certificate(path: str) -> x509.Certificate:
-    data = read_plain(path, f"the client certificate {path}", "client_cert")
-    try:
-        return x509.load_pem_x509_certificate(data)
-    except ValueError:
-        raise ConfigError(f"the client certificate {path} cannot be read", setting="client_cert") from None
+def is_open_to_others(path: str) -> bool:
+    """Whether somebody else may read the key in this file, as `ClientCertificate` judges it."""
+    state = Path(path).stat()
+    open_to = 0o037 if state.st_uid == 0 != os.geteuid() else 0o077
+    return bool(state.st_mode & open_to)
+
+
+def _certificate(path: str) -> x509.Certificate | None:
+    blocks = read_blocks(read_plain(path, f"the client certificate {path}", "client_cert"))
+    der = next((block.der() for block in blocks if block.label in CERTIFICATES), None)
+    return read_certificate(der or b"")

@@ -7,16 +7,16 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sectigo_iot.doctor.deadlines import within
+from sectigo_iot.doctor.deadlines import shown, within
 from sectigo_iot.doctor.findings import Finding, doubtful, well, wrong
-from sectigo_iot.doctor.route import address, authorization
+from sectigo_iot.doctor.route import address
 from sectigo_iot.errors import DeadlineError, UnreachableError, clean
+from sectigo_iot.proxies import authorization, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sectigo_iot.doctor.route import Route
-    from sectigo_iot.proxies import Proxy
 
 MOST_ADDRESSES = 16
 LARGEST_HEAD = 64 * 1024
@@ -57,12 +57,18 @@ def _name_hint(route: Route) -> str:
     return f"is {name} right, and can this machine look up other names (`getent hosts example.com`)?"
 
 
-def connect(route: Route, addresses: Sequence[str], seconds: float) -> tuple[socket.socket | None, Finding]:
-    """Try each address; return the first connection there is, which is the caller's to close, and what to say."""
+def connect(
+    route: Route, addresses: Sequence[str], seconds: float
+) -> tuple[tuple[str, socket.socket] | None, Finding]:
+    """Try each address; return the first that connects, its connection, which is the caller's, and what to say."""
     attempts = try_each(route, addresses, seconds)
-    made = [each.connection for each in attempts if each.connection is not None]
-    for other in made[1:]:
+    tried = zip(addresses, attempts, strict=True)
+    made = [(host, each.connection) for host, each in tried if each.connection is not None]
+    for _, other in made[1:]:
         other.close()
+    for _, first in made[:1]:
+        # It was made in its share of the time, and has all of it for what comes next.
+        first.settimeout(seconds)
     return made[0] if made else None, _told(route, attempts, connected=bool(made))
 
 
@@ -77,14 +83,14 @@ def try_each(route: Route, addresses: Sequence[str], seconds: float) -> list[Att
 
 
 def _attempt(host: str, port: int, seconds: float) -> Attempt:
-    shown, begun = address(host, port), time.monotonic()
+    name, begun = address(host, port), time.monotonic()
     try:
         connection = socket.create_connection((host, port), seconds)
     except TimeoutError:
-        return Attempt(shown, None, f"did not answer within {seconds:.2g} s", slow=True)
+        return Attempt(name, None, f"did not answer within {seconds:.2g} s", slow=True)
     except OSError as error:
-        return Attempt(shown, None, f"failed: {_words(error)}")
-    return Attempt(shown, connection, f"connected in {(time.monotonic() - begun) * 1000:.0f} ms")
+        return Attempt(name, None, f"failed: {_words(error)}")
+    return Attempt(name, connection, f"connected in {(time.monotonic() - begun) * 1000:.0f} ms")
 
 
 def _told(route: Route, attempts: list[Attempt], *, connected: bool) -> Finding:
@@ -116,25 +122,15 @@ def open_tunnel(connection: socket.socket, route: Route, seconds: float) -> None
         with closing_when_late(connection):
             status = within(seconds, lambda: _asked(connection, route), what=what)
     except (OSError, ValueError, DeadlineError) as error:
-        reason = f"did not answer within {seconds:g} s" if isinstance(error, DeadlineError) else _broken(error)
+        reason = f"did not answer within {shown(seconds)}" if isinstance(error, DeadlineError) else _broken(error)
         hint = f"is {proxy.variable} the address of a proxy for http?"
         raise UnreachableError(f"{what} {reason}", hint=hint) from None
     if status // 100 != 2:
-        shown = f"{what} refuses a connection to {route} (status {status})"
-        raise UnreachableError(shown, hint=_refusal_hint(status, proxy))
+        raise refused(proxy, str(route), status)
 
 
 def _broken(error: Exception) -> str:
     return "gave no answer that is one of HTTP" if isinstance(error, ValueError) else f"failed: {_words(error)}"
-
-
-def _refusal_hint(status: int, proxy: Proxy) -> str:
-    # tinyproxy answers 401 where a wrong password is sent.
-    if status in (401, 407):
-        return f"the proxy wants a user name and a password: are those in {proxy.variable} right?"
-    if status in (403, 405):
-        return "ask whoever runs the proxy to allow this host and port, or name the host in no_proxy"
-    return "the proxy cannot reach the service: ask whoever runs it, or name the host in no_proxy"
 
 
 def _asked(connection: socket.socket, route: Route) -> int:

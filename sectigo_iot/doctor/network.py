@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from sectigo_iot.config import Environment
 from sectigo_iot.doctor.answer import Question, examine_answer, examine_clock
-from sectigo_iot.doctor.certificates import TLS, agree
+from sectigo_iot.doctor.certificates import CA_HINT, TLS, agree
 from sectigo_iot.doctor.connection import connect, look_up, open_tunnel
-from sectigo_iot.doctor.deadlines import STEP_SECONDS
+from sectigo_iot.doctor.deadlines import STEP_SECONDS, left
 from sectigo_iot.doctor.findings import Finding, Health, doubtful, short, unchecked, well, wrong
 from sectigo_iot.doctor.route import find_route
-from sectigo_iot.errors import APIError, ConfigError, UnreachableError
+from sectigo_iot.errors import APIError, ConfigError, ForbiddenHostError, InvalidCredentialsError, UnreachableError
+from sectigo_iot.tls import server_context
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from sectigo_iot.config import Settings
@@ -55,55 +56,71 @@ class Network:
         return self._connected(route)
 
     def _connected(self, route: Route) -> str:
-        connection, tcp = connect(route, self._addresses, self._seconds)
+        made, tcp = connect(route, self._addresses, self._seconds)
         self._keep(tcp)
-        if connection is None:
+        if made is None:
             return "there is no connection"
+        self._address, connection = made
         with connection:
             missing = self._secured(route, connection)
-        return missing or self._answered()
+        return missing or self._answered(route)
 
     def _secured(self, route: Route, connection: socket.socket) -> str | None:
         """Open the tunnel, if there is to be one, and agree on TLS; return why it goes no further, or None."""
         if route.scheme == "http":
-            self._keep(_plain(self._settings, route))
-            return None
+            return self._unseen(_plain(self._settings, route))
         if route.proxy is not None and route.proxy.url.lower().startswith("https:"):
-            self._keep(unchecked("tls", "it is spoken inside that with the proxy, which is not looked into"))
-            return None
+            facts = "it is spoken inside that with the proxy, which is not looked into"
+            return self._unseen(unchecked("tls", facts))
         try:
-            self._tunnel(route, connection)
+            self._tunnel(route, connection, self._seconds)
         except UnreachableError as error:
             self._keep(wrong("proxy", error))
             return "the proxy leads nowhere"
         tls = TLS(route, self._settings, self._seconds, self._clock)
-        return None if self._keep(agree(connection, tls, lambda: self._again(route))) else "no TLS is agreed"
+        agreed = self._keep(agree(connection, tls, lambda until: self._again(route, until)))
+        return None if agreed else "no TLS is agreed"
 
-    def _tunnel(self, route: Route, connection: socket.socket) -> None:
-        if route.tunnelled:
-            open_tunnel(connection, route, self._seconds)
-
-    def _again(self, route: Route) -> socket.socket:
-        """Make one more connection. Raises OSError, UnreachableError."""
-        connection, _ = connect(route, self._addresses, self._seconds)
-        if connection is None:
-            raise OSError("there is no connection any more")
+    def _unseen(self, finding: Finding) -> str | None:
+        """Keep what is said where no TLS is looked at. The CA file is read all the same, as for each request."""
         try:
-            self._tunnel(route, connection)
+            server_context(self._settings.ca_file)
+        except ConfigError as error:
+            finding = wrong("tls", error, CA_HINT)
+        return None if self._keep(finding) else "the CA file is of no use"
+
+    def _tunnel(self, route: Route, connection: socket.socket, seconds: float) -> None:
+        if route.tunnelled:
+            open_tunnel(connection, route, seconds)
+
+    def _again(self, route: Route, until: float) -> socket.socket:
+        """Make one more connection, before this moment. Raises OSError, UnreachableError."""
+        connection = socket.create_connection((self._address, route.nearest[1]), left(until))
+        try:
+            self._tunnel(route, connection, left(until))
         except UnreachableError:
             connection.close()
             raise
         return connection
 
-    def _answered(self) -> str:
+    def _answered(self, route: Route) -> str:
         question = Question(self._settings, self._clock)
         answer = question.ask(self._seconds)
-        if isinstance(answer, APIError) and answer.status == 407:
-            failure = UnreachableError("the proxy wants a user name and a password (status 407)")
-            self._keep(wrong("proxy", failure, "give them in the proxy's address: http://USER:PASSWORD@HOST:PORT"))
+        if route.proxy is not None and isinstance(answer, APIError) and _is_of_proxy(answer, route):
+            self._keep(wrong("proxy", answer))
             return "the proxy lets nothing through"
         self._keep(examine_clock(question.date))
         return "" if self._keep(examine_answer(answer)) else "no IoT Manager answers"
+
+
+def _is_of_proxy(answer: APIError, route: Route) -> bool:
+    """Whether a proxy answers, who wants a password; by 401, too, which is told apart from the service's own.
+
+    Over http one that forbids the way says so with a page, where a service has words of its own.
+    """
+    if answer.status == 403 and route.scheme == "http":
+        return answer.server_message == "an HTML page"
+    return answer.status == 407 or (answer.status == 401 and not isinstance(answer, InvalidCredentialsError))
 
 
 def _environment(settings: Settings) -> Finding:
@@ -112,7 +129,9 @@ def _environment(settings: Settings) -> Finding:
     except ConfigError as error:
         # A client certificate has a line of its own.
         if error.setting != "client_cert":
-            return wrong("environment", error)
+            found = wrong("environment", error)
+            guarded = isinstance(error, ForbiddenHostError)
+            return found if guarded else found._replace(facts=f"a setting is wrong: {found.facts}")
     name, source = settings.environment.value, settings.sources.get("environment", "default")
     facts = f"{name} ({short(source)}) allows {settings.endpoint}"
     return well("environment", facts, environment=name, endpoint=settings.endpoint, source=source)

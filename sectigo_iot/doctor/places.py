@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shlex
 import stat
+import tempfile
 from typing import TYPE_CHECKING
 
 from sectigo_iot.doctor.deadlines import within
 from sectigo_iot.doctor.findings import Finding, doubtful, short, unchecked, well
 from sectigo_iot.errors import DeadlineError, clean
 from sectigo_iot.keychain import KEYRING_SECONDS, keyring_service
+from sectigo_iot.records import fault as fault_of
 from sectigo_iot.tokencache import FileTokenStore
 
 if TYPE_CHECKING:
@@ -19,39 +24,58 @@ if TYPE_CHECKING:
     from sectigo_iot.tokens import TokenStore
 
 _REASONS = {"KeyringLocked": "is locked", "InitError": "cannot be opened"}
+_ROOM = b"\0" * 16384
+"""More than a session takes."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ANYBODY = "sectigo-iot"
 """Whose password is asked for where no user is known: there is none, and the keyring has answered."""
 
 
 def examine_cache(store: TokenStore) -> Finding:
-    """Look at the folder of the token cache and at each file in it, without reading them."""
+    """Look at the folder of the token cache, and judge each file in it as the cache does."""
     if not isinstance(store, FileTokenStore):
         return unchecked("cache", f"the tokens are kept by a {type(store).__name__} of the program's own")
     folder = store.folder
     try:
+        state = _state(folder)
+        if state is None:
+            return _to_be_made(folder)
+        return _of_folder(folder, state) if stat.S_ISDIR(state.st_mode) else _useless(folder, "it is no folder")
+    except (OSError, ValueError) as error:
+        full = getattr(error, "errno", None) in _FULL
+        return _useless(folder, clean(getattr(error, "strerror", None) or str(error)), full=full)
+
+
+def _state(folder: Path) -> os.stat_result | None:
+    """Return the state of the folder, through a link, or of a link that leads to nothing; None: nothing is there."""
+    try:
         state = folder.lstat()
     except FileNotFoundError:
-        return _to_be_made(folder)
-    except OSError as error:
-        return _useless(folder, clean(error.strerror or str(error)))
+        return None
     if stat.S_ISLNK(state.st_mode):
-        state = folder.stat() if folder.exists() else state
-    if not stat.S_ISDIR(state.st_mode):
-        return _useless(folder, "it is no folder")
-    return _of_folder(folder, state)
+        with contextlib.suppress(FileNotFoundError):
+            return folder.stat()
+    return state
 
 
 def _to_be_made(folder: Path) -> Finding:
-    above = next((each for each in folder.parents if each.exists()), folder)
+    above = next((each for each in folder.parents if os.access(each, os.F_OK)), folder)
     if not os.access(above, os.W_OK | os.X_OK):
         return _useless(folder, f"{above} cannot be written to")
+    _try_writing(above)
     return well("cache", f"{folder} is made, 0700, at the first log-in", folder=str(folder))
 
 
-def _useless(folder: Path, reason: str) -> Finding:
-    hint = (
-        f"each command logs in anew: make {folder} a folder of yours, 0700, or let XDG_CACHE_HOME name another place"
-    )
+def _try_writing(folder: Path) -> None:
+    """Write as much as a session takes to a file that has no name, and is gone after that. Raises OSError."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        if file.write(_ROOM) < len(_ROOM):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _useless(folder: Path, reason: str, *, full: bool = False) -> Finding:
+    remedy = "make room there" if full else f"make {folder} a folder of yours, 0700"
+    hint = f"each command logs in anew: {remedy}, or let XDG_CACHE_HOME name another place"
     return doubtful("cache", f"no tokens can be kept in {folder}: {reason}", hint, folder=str(folder))
 
 
@@ -66,36 +90,21 @@ def _of_folder(folder: Path, state: os.stat_result) -> Finding:
         return doubtful("cache", f"{folder} is open to others ({mode:04o})", hint, **details)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return _useless(folder, f"its mode is {mode:04o}")
+    _try_writing(folder)
     return _of_files(folder, details)
 
 
 def _of_files(folder: Path, details: dict[str, str]) -> Finding:
     kept = sorted(folder.glob("*.json"))
-    faults = [(path, fault) for path in kept if (fault := _fault(path)) is not None]
+    faults = [(path, fault) for path in kept if (fault := fault_of(path)) is not None]
     if faults:
         path, fault = faults[0]
         others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        hint = f"it is not trusted: remove it, and the next command logs in anew: rm {path}"
-        return doubtful("cache", f"{path} {fault}{others}", hint, **details, sessions=len(kept))
+        command = "rm -r" if path.is_dir() and not path.is_symlink() else "rm"
+        hint = f"it is not trusted: remove it, and the next command logs in anew: {command} {shlex.quote(str(path))}"
+        return doubtful("cache", f"{path} {fault}{others}", hint, **details, sessions=len(kept) - len(faults))
     sessions = f"{len(kept)} session{'s' * (len(kept) != 1)}"
     return well("cache", f"{folder} ({details['mode']}), {sessions}", **details, sessions=len(kept))
-
-
-def _fault(path: Path) -> str | None:
-    """Return why the cache would not trust a file, or None."""
-    try:
-        state = path.lstat()
-    except OSError:
-        # Somebody has just removed it.
-        return None
-    if stat.S_ISLNK(state.st_mode):
-        return "is a link"
-    if not stat.S_ISREG(state.st_mode):
-        return "is no plain file"
-    if state.st_uid != os.geteuid():
-        return f"belongs to another user ({state.st_uid})"
-    mode = stat.S_IMODE(state.st_mode)
-    return f"is open to others ({mode:04o})" if mode & 0o077 else None
 
 
 def examine_keyring(settings: Settings, username: str | None) -> Finding:

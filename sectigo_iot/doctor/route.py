@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from sectigo_iot.config import Environment
 from sectigo_iot.doctor.findings import Finding, unchecked, well, wrong
@@ -68,12 +67,3 @@ def _without(route: Route) -> Finding:
     if named:
         return well("proxy", f"not used for {route.host}: no_proxy names it ({named[0]} is set)", proxy=None)
     return well("proxy", f"none: {route.scheme}_proxy is not set", proxy=None)
-
-
-def authorization(proxy: Proxy) -> str | None:
-    """Return what a proxy is told of user name and password, which is secret, if there are any."""
-    parts = urlsplit(proxy.url)
-    if parts.username is None:
-        return None
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"Basic {base64.b64encode(login.encode('latin-1', 'replace')).decode()}"

@@ -20,6 +20,7 @@ from tests.conftest import Runner
 from tests.packages import PYTHONPATH
 from tests.terminals import run_at_terminal
 from tests.unit.lying_server import closed_port
+from tests.unit.tls_server import client_files, new_authority
 
 DEVICES = "GET /api/v1/devices"
 CHECKS = [
@@ -90,7 +91,7 @@ def test_nobody_listens(sectigo: Runner) -> None:
     assert (done.code, done.err) == (FAILED, "")
     assert states(done.out)["tcp"] == "wrong"
     assert advice(done.out) == (
-        "What to do: does the service run, and on this port? `sectigo serve` runs an emulator"
+        "What to do about tcp: does the service run, and on this port? `sectigo serve` runs an emulator"
     )
 
 
@@ -106,7 +107,7 @@ def test_nobody_listens(sectigo: Runner) -> None:
 def test_a_setting_is_wrong(sectigo: Runner, patient: LyingService, words: tuple[str, ...]) -> None:
     done = sectigo(*words, "doctor", env=patient.environ)
     assert done.code == USAGE
-    assert advice(done.out).startswith("What to do: ")
+    assert advice(done.out).startswith("What to do about ")
     assert patient.asked == []
 
 
@@ -156,6 +157,18 @@ def test_the_first_that_is_wrong_counts_before_what_needs_attention(sectigo: Run
     done = sectigo("doctor", env=patient.environ)
     assert (done.code, states(done.out)["cache"], states(done.out)["balance"]) == (FAILED, "attention", "wrong")
     assert "ask whoever administers the account" in advice(done.out)
+
+
+def test_a_client_key_that_others_can_read_has_its_line(
+    sectigo: Runner, patient: LyingService, tmp_path: Path
+) -> None:
+    files = client_files(new_authority(), tmp_path, days=(-1, 90))
+    Path(files.key).chmod(0o644)
+    done = sectigo(*files.flags, "doctor", env=patient.environ)
+    assert (done.code, done.err) == (ATTENTION, "")
+    assert advice(done.out).startswith("What to do about client certificate: `chmod 600 ")
+    table = done.out.rpartition("\n\n")[0].splitlines()
+    assert all(line[30] == " " != line[31] for line in table), "the facts stand in one column"
 
 
 def test_a_log_in_page_of_a_network(sectigo: Runner, patient: LyingService) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sectigo_iot import Finding, Health, Settings, examine
-from tests.unit.lying_server import PASSWORD, Seen, answer, json_answer
+from tests.unit.lying_server import HANG, PASSWORD, Seen, answer, json_answer
 
 ORDER = (
     *("clock", "dns", "tcp", "tls", "http", "proxy", "environment", "cache", "keyring"),
@@ -64,18 +64,29 @@ def service(
             return json_answer({"status": 401, "message": "no token"}, 401, **headers)
         if seen.path.endswith("/allowed"):
             return authorities or json_answer([AUTHORITY])
-        return answer(200, balance)
+        return balance if balance == HANG else answer(200, balance)
 
     return reply
 
 
-class Maker:
-    """Makes certificates: its own, of an authority, and those that it issues."""
+Swap = tuple[bytes, bytes]
+"""What stands in a certificate, and what is to stand there instead."""
+LATIN_1 = b"\x0c\x08AAAABBBB", b"\x14\x08AAAA\xe9\xe9\xe9\xe9"
+"""A name as a T61String that holds Latin-1, as some authorities have made them."""
+X400 = b"\x82\x09localhost", b"\xa3\x09\x30\x07calhost"
+"""An address of X.400 for the name of a host."""
+VERSION_6 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"
 
-    def __init__(self, name: str = "Example Test Authority") -> None:
+
+class Maker:
+    """Makes certificates: its own, of an authority, and those that it issues; `spoilt` is put into all of them."""
+
+    def __init__(self, name: str = "Example Test Authority", *, spoilt: Swap | None = None) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name(name)
-        self.certificate = _built(self.name, self.key, self.name, self.key, days=(-400, 3000), authority=True)
+        self.spoilt = spoilt
+        own = _built(self.name, self.key, self.name, self.key, days=(-400, 3000), authority=True)
+        self.certificate = x509.load_der_x509_certificate(spoil(own, self.key, spoilt))
 
     def below(self, days: tuple[float, float]) -> Maker:
         """Return an authority that this one has issued."""
@@ -96,6 +107,7 @@ class Maker:
         names: Sequence[str] = ("127.0.0.1", "localhost"),
         chain: Sequence[Maker] = (),
         self_signed: bool = False,
+        spoilt: Swap | None = None,
     ) -> ssl.SSLContext:
         """Return the context of a server whose certificate is this maker's, valid between these days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -105,12 +117,34 @@ class Maker:
         path = folder / f"server-{time.monotonic_ns()}.pem"
         form = serialization.PrivateFormat.PKCS8
         pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        for each in (leaf, *(other.certificate for other in chain)):
-            pem += each.public_bytes(serialization.Encoding.PEM)
+        pem += ssl.DER_cert_to_PEM_cert(spoil(leaf, signer, spoilt or self.spoilt)).encode()
+        for other in chain:
+            pem += other.certificate.public_bytes(serialization.Encoding.PEM)
         path.write_bytes(pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         return context
+
+
+def client_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Return a certificate of its own for a client."""
+    name = _name("AAAABBBB")
+    return _built(name, key, name, key, days=(-1, 300))
+
+
+def spoil(certificate: x509.Certificate, signer: ec.EllipticCurvePrivateKey, swap: Swap | None) -> bytes:
+    """Return a certificate, DER, with something else in it, and a signature that fits."""
+    if swap is None:
+        return certificate.public_bytes(serialization.Encoding.DER)
+    changed = certificate.tbs_certificate_bytes.replace(*swap)
+    signature = b"\0" + signer.sign(changed, ec.ECDSA(hashes.SHA256()))
+    ecdsa_with_sha256 = bytes.fromhex("300a06082a8648ce3d040302")
+    return _tagged(0x30, changed + ecdsa_with_sha256 + _tagged(0x03, signature))
+
+
+def _tagged(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    return bytes([tag, *([length] if length < 128 else [0x82, length >> 8, length & 0xFF])]) + content
 
 
 def _name(text: str) -> x509.Name:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +15,8 @@ from typing import Any
 import keyring
 import keyring.errors
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sectigo_iot import (
     APIError,
@@ -29,10 +34,21 @@ from sectigo_iot import (
     TokenPair,
     TransportError,
 )
+from sectigo_iot.doctor.places import examine_cache
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.exchanges import Exchange
 from tests.conftest import MemoryKeyring, settings_for
-from tests.unit.doctor_patients import AUTHORITY, examined, healths, service, unchecked
+from tests.unit.doctor_patients import (
+    AUTHORITY,
+    LATIN_1,
+    VERSION_6,
+    client_certificate,
+    examined,
+    healths,
+    service,
+    spoil,
+    unchecked,
+)
 from tests.unit.lying_server import (
     HANG,
     PASSWORD,
@@ -41,6 +57,7 @@ from tests.unit.lying_server import (
     Answer,
     LyingServer,
     answer,
+    closed_port,
     json_answer,
     settings_at,
     token,
@@ -141,8 +158,8 @@ REDIRECT = answer(302, b"", Location="https://elsewhere.example.com/")
 def test_no_password_goes_to_what_is_no_iot_manager(reply: bytes, kind: type[Exception], said: str) -> None:
     begun = time.monotonic()
     with LyingServer(reply) as server:
-        found = examined(settings_at(server.url, timeout=0.6))
-        assert time.monotonic() - begun < 4
+        found = examined(settings_at(server.url, timeout=0.6 if reply is HANG else 1.5))
+        assert time.monotonic() - begun < 5
         assert server.logins == []
     assert healths(found) == {"http": "wrong"}
     assert isinstance(found["http"].error, kind)
@@ -193,25 +210,37 @@ def test_a_cache_that_is_open_to_others(well: LyingServer, folder: Path) -> None
     assert f"chmod 700 {folder}" in (found["cache"].hint or "")
 
 
-def spoil(folder: Path, kind: str) -> None:
-    path = folder / "0.json"
-    if kind == "mode":
-        path.write_text("{}")
-        path.chmod(0o644)
-    elif kind == "link":
-        path.symlink_to(folder / "elsewhere")
-    else:
-        os.mkfifo(path)
+def written(content: bytes, mode: int = 0o600) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+        path.chmod(mode)
+
+    return write
 
 
-@pytest.mark.parametrize(
-    ("kind", "said"), [("mode", "is open to others (0644)"), ("link", "is a link"), ("fifo", "is no plain file")]
-)
-def test_a_session_that_is_not_trusted(well: LyingServer, folder: Path, kind: str, said: str) -> None:
-    spoil(folder, kind)
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "mode": (written(b"{}", 0o644), "can be read by others"),
+    "link": (lambda path: path.symlink_to(path.parent / "elsewhere"), "is a link"),
+    "fifo": (os.mkfifo, "is no file"),
+    "folder": (Path.mkdir, "is no file"),
+    "damaged": (written(b"garbage"), "is damaged"),
+    "no object": (written(b"[]"), "is damaged"),
+    "too large": (written(b"{" + b" " * 70_000 + b"}"), "is too large"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_session_that_is_not_trusted(
+    well: LyingServer, folder: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    spoil, said = SPOILT[kind]
+    path = FileTokenStore(folder).path(well.url, USERNAME)
+    spoil(path)
     found = look_at(well, folder)
     assert healths(found) == {"cache": "attention"}
-    assert f"0.json {said}" in found["cache"].facts
+    assert found["cache"].facts == f"{path} {said}"
+    assert found["cache"].details["sessions"] == 0
+    assert f"{path} {said}, so it is not trusted" in caplog.messages, "the cache itself says the same"
 
 
 def test_a_cache_that_is_no_folder(well: LyingServer, tmp_path: Path) -> None:
@@ -219,6 +248,75 @@ def test_a_cache_that_is_no_folder(well: LyingServer, tmp_path: Path) -> None:
     found = look_at(well, tmp_path / "file")
     assert found["cache"].health is Health.ATTENTION
     assert "it is no folder" in found["cache"].facts
+
+
+LEADING_NOWHERE = {
+    "to nothing": "nothing",
+    "to itself": "cache",
+    # For a user who is not root, a folder above that lets nobody in is the like.
+    "to what no file system has": "x" * 300,
+}
+
+
+@pytest.mark.parametrize("target", LEADING_NOWHERE)
+def test_a_cache_that_is_a_link_to_nowhere(well: LyingServer, tmp_path: Path, target: str) -> None:
+    (tmp_path / "cache").symlink_to(tmp_path / LEADING_NOWHERE[target])
+    found = look_at(well, tmp_path / "cache")
+    assert healths(found) == {"cache": "attention"}
+    assert f"no tokens can be kept in {tmp_path / 'cache'}: " in found["cache"].facts
+
+
+def test_a_cache_in_a_folder_that_lets_nobody_in(well: LyingServer, tmp_path: Path) -> None:
+    (tmp_path / "closed" / "in").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "closed" / "in")
+    (tmp_path / "closed").chmod(0)
+    try:
+        found = look_at(well, tmp_path / "link")
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert found["cache"].health is Health.ATTENTION
+
+
+def test_a_cache_that_is_a_link_to_a_folder(well: LyingServer, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    assert look_at(well, tmp_path / "link")["cache"].facts == f"{tmp_path / 'link'} (0700), 0 sessions"
+
+
+def test_a_cache_where_no_folder_can_be_made(well: LyingServer) -> None:
+    folder = Path("/proc/nothing/cache")
+    found = look_at(well, folder)
+    assert healths(found) == {"cache": "attention"}
+    assert found["cache"].facts.startswith(f"no tokens can be kept in {folder}: ")
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["there is a folder", "there is none"])
+def test_a_cache_without_room_for_a_session(well: LyingServer, folder: Path, made: bool) -> None:
+    if not made:
+        folder.rmdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk a file can be made, and nothing written to it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        found = look_at(well, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert healths(found) == {"cache": "attention"}
+    assert "make room there" in (found["cache"].hint or "")
+    assert f"no tokens can be kept in {folder}: " in found["cache"].facts
+
+
+def test_what_is_tried_in_the_cache_leaves_nothing_behind(well: LyingServer, folder: Path) -> None:
+    assert look_at(well, folder.parent)["cache"].health is not Health.WRONG
+    examine_cache(FileTokenStore(folder))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_full_folder_in_the_place_of_a_session(well: LyingServer, folder: Path) -> None:
+    path = FileTokenStore(folder).path(well.url, USERNAME)
+    (path / "in it").mkdir(parents=True)
+    hint = look_at(well, folder)["cache"].hint or ""
+    subprocess.run(hint[hint.index("rm ") :], shell=True, check=True)
+    assert not path.exists()
 
 
 def test_a_program_that_keeps_its_tokens_itself(well: LyingServer) -> None:
@@ -268,6 +366,15 @@ def test_a_keyring_that_fails(well: LyingServer, error: Exception, said: str) ->
     assert healths(needless) == {}
 
 
+def test_a_keyring_that_is_locked_may_hold_the_password_that_lacks(well: LyingServer) -> None:
+    keyring.set_keyring(Keyring(raising(keyring.errors.KeyringLocked("opens-it"))))
+    found = examined(settings_at(well.url, use_keyring=True, password=None))
+    assert healths(found) == {"keyring": "attention", "credentials": "wrong"}
+    hint = found["credentials"].hint or ""
+    assert hint.startswith("the keyring is locked: unlock it")
+    assert "SECTIGO_PASSWORD" in hint
+
+
 def test_a_keyring_that_hangs(well: LyingServer) -> None:
     over = threading.Event()
     keyring.set_keyring(Keyring(lambda: over.wait(20)))
@@ -314,6 +421,15 @@ def test_a_client_certificate_that_is_out_of_date(
     assert healths(found) == {"client certificate": "attention"}
 
 
+def test_a_client_key_that_others_can_read(well: LyingServer, tmp_path: Path) -> None:
+    files = client_files(new_authority(), tmp_path, days=(-1, 90))
+    Path(files.key).chmod(0o644)
+    found = examined(settings_at(well.url, **files.settings))
+    assert healths(found) == {"client certificate": "attention"}
+    assert f"others can read its key {files.key}" in found["client certificate"].facts
+    assert f"chmod 600 {files.key}" in (found["client certificate"].hint or "")
+
+
 def test_a_key_of_another_certificate(well: LyingServer, tmp_path: Path) -> None:
     first = client_files(new_authority(), tmp_path / "first")
     second = client_files(new_authority(), tmp_path / "second")
@@ -333,6 +449,19 @@ def test_a_file_that_is_not_there(well: LyingServer, tmp_path: Path, name: str) 
 def test_a_key_without_a_certificate(well: LyingServer, tmp_path: Path) -> None:
     files = client_files(new_authority(), tmp_path)
     assert healths(examined(settings_at(well.url, client_key=files.key))) == {"client certificate": "wrong"}
+
+
+def test_a_client_certificate_whose_name_cannot_be_read(well: LyingServer, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = client_certificate(key)
+    for swap, said in ((LATIN_1, "somebody without a name that can be read"), (VERSION_6, "cannot be read here")):
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path = tmp_path / "both.pem"
+        path.touch(0o600)
+        path.write_bytes(pem + ssl.DER_cert_to_PEM_cert(spoil(own, key, swap)).encode())
+        found = examined(settings_at(well.url, client_cert=str(path)))
+        assert said in found["client certificate"].facts
+        assert found["credentials"].health is Health.OK
 
 
 def test_a_key_with_a_password(well: LyingServer, tmp_path: Path) -> None:
@@ -383,13 +512,64 @@ def test_nobody_to_log_in(well: LyingServer) -> None:
     assert well.logins == []
 
 
+def test_nobody_to_log_in_is_seen_without_a_service() -> None:
+    settings = settings_at(f"http://127.0.0.1:{closed_port()}", username=None, password=None)
+    settings.environment_name = "docker"
+    found = examined(settings)
+    assert healths(found) == {"tcp": "wrong", "credentials": "wrong"}
+    assert isinstance(found["credentials"].error, NoCredentialsError)
+    settings.prompt = lambda *_: PASSWORD
+    assert "credentials" in unchecked(examined(settings))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\n"], ids=["folder", "empty", "no text"])
+def test_a_password_file_of_no_use(well: LyingServer, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "password"
+    path.mkdir() if content is None else path.write_bytes(content)
+    found = examined(settings_at(well.url, password=None, password_file=str(path)))
+    assert healths(found) == {"credentials": "wrong"}
+    assert isinstance(found["credentials"].error, ConfigError)
+    assert "is SECTIGO_PASSWORD_FILE right?" in (found["credentials"].hint or "")
+    assert well.logins == []
+
+
+def test_a_log_in_that_cannot_be_read() -> None:
+    with LyingServer(service(), login=answer(400, "no text")) as server:
+        found = examined(settings_at(server.url))
+    assert "are user name and password right" in (found["credentials"].hint or "")
+
+
 @pytest.mark.parametrize("login", [HANG, RESET, answer(200, "{}"), HTML, answer(500, "")])
 def test_a_log_in_that_comes_to_nothing(login: Answer) -> None:
     begun = time.monotonic()
     with LyingServer(service(), login=login) as server:
-        found = examined(settings_at(server.url, timeout=0.6))
-        assert time.monotonic() - begun < 4
+        found = examined(settings_at(server.url, timeout=0.6 if reply is HANG else 1.5))
+        assert time.monotonic() - begun < 5
     assert healths(found) == {"credentials": "wrong"}
+
+
+def test_the_log_in_and_what_comes_before_and_after_it_are_one_step() -> None:
+    store = MemoryTokenStore()
+    with LyingServer(service(), refresh=HANG, login=HANG) as server:
+        pair = TokenPair(token(1), token(7200), time.time() - 100)
+        store.save(server.url, USERNAME, pair)
+        begun = time.monotonic()
+        found = examined(settings_at(server.url, timeout=1.0, token_store=store))
+        assert time.monotonic() - begun < 1.6
+        assert (len(server.refreshes), len(server.logins)) == (1, 1)
+    assert healths(found) == {"credentials": "wrong"}
+    assert isinstance(found["credentials"].error, DeadlineError)
+    assert "this step was given 1 s in all" in (found["credentials"].hint or "")
+
+
+def test_whoever_is_asked_for_the_password_takes_his_time(well: LyingServer) -> None:
+    def prompt(_question: str, _secret: bool) -> str:
+        time.sleep(0.8)
+        return PASSWORD
+
+    found = examined(settings_at(well.url, timeout=0.6, password=None, prompt=prompt))
+    assert healths(found) == {}
+    assert found["credentials"].details["logged_in"] is True
 
 
 def test_a_session_that_is_renewed_and_one_that_the_service_does_not_know(emulator: Emulator) -> None:
@@ -484,6 +664,15 @@ def test_only_so_many_balances_are_asked_for() -> None:
         assert len([each for each in server.calls if each.path.endswith("/balanceavailable")]) == 10
     assert found["balance"].facts.endswith(", and 20 more")
     assert found["balance"].health is Health.OK
+
+
+def test_ten_balances_that_hang_are_one_step() -> None:
+    many = [{**AUTHORITY, "id": number} for number in range(1, 11)]
+    with LyingServer(service(authorities=json_answer(many), balance=HANG)) as server:
+        begun = time.monotonic()
+        found = examined(settings_at(server.url, timeout=0.6))
+        assert time.monotonic() - begun < 2
+    assert found["balance"].details["balances"] == {str(number): 50 for number in range(1, 11)}
 
 
 @pytest.mark.parametrize(

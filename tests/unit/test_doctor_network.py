@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sectigo_iot import ConfigError, ForbiddenHostError, Health, UnreachableError
+from sectigo_iot import APIError, ConfigError, ForbiddenHostError, Health, UnreachableError
 from tests.reliability.tinyproxy import tinyproxy
-from tests.unit.doctor_patients import Maker, examined, healths, service, staging, unchecked
-from tests.unit.lying_server import LyingServer, blunt_server, closed_port, settings_at
+from tests.unit.doctor_patients import LATIN_1, VERSION_6, X400, Maker, examined, healths, service, staging, unchecked
+from tests.unit.lying_server import LyingServer, answer, blunt_server, closed_port, json_answer, settings_at
 from tests.unit.tls_server import TLSServer
 
 NETWORK = {"clock", "dns", "tcp", "tls", "http"}
@@ -82,12 +82,12 @@ def test_a_port_that_takes_nobody() -> None:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
         begun = time.monotonic()
-        found = examined(settings_at("", **staging(f"https://127.0.0.1:{port}", timeout=0.5)))
+        found = examined(settings_at("", **staging(f"https://127.0.0.1:{port}", timeout=0.3)))
         for filler in fillers:
             filler.close()
     assert time.monotonic() - begun < 3
     assert healths(found) == {"tcp": "wrong"}
-    assert "did not answer within 0.5 s" in found["tcp"].facts
+    assert "did not answer within 0.3 s" in found["tcp"].facts
 
 
 def test_a_host_that_the_environment_forbids_hears_nothing() -> None:
@@ -107,6 +107,7 @@ def test_a_host_that_the_environment_forbids_hears_nothing() -> None:
 )
 def test_a_setting_that_is_wrong(changes: dict[str, object]) -> None:
     found = examined(settings_at("http://127.0.0.1:1", **changes))
+    assert found["environment"].facts.startswith("a setting is wrong: ")
     assert healths(found) == {"environment": "wrong"}
     assert isinstance(found["environment"].error, ConfigError)
 
@@ -145,16 +146,28 @@ def test_an_authority_in_between_that_soon_expires(tmp_path: Path) -> None:
 
 # What is wrong with the certificate, and what is said of it.
 BAD: dict[str, tuple[Callable[[Maker, Path], ssl.SSLContext], str, str]] = {
-    "expired": (lambda maker, folder: maker.context(folder, days=(-9, -2)), "expired on ", "must renew it"),
-    "too early": (lambda maker, folder: maker.context(folder, days=(2, 9)), "is not valid before ", "clock here"),
-    "self-signed": (lambda maker, folder: maker.context(folder, self_signed=True), "is self-signed", "--ca-file"),
+    "expired": (lambda maker, folder: maker.context(folder, days=(-9, -2)), "expired on ", "must renew the"),
+    "too early": (
+        lambda maker, folder: maker.context(folder, days=(2, 9)),
+        "is not valid before ",
+        "is the clock of this machine right? (it says ",
+    ),
+    "self-signed": (
+        lambda maker, folder: maker.context(folder, self_signed=True),
+        "is self-signed",
+        "nobody else is",
+    ),
     "other names": (
         lambda maker, folder: maker.context(folder, names=["node.example.com", "example.org"]),
         "is not for 127.0.0.1, but for node.example.com, example.org",
         "--endpoint",
     ),
     "nobody's": (lambda maker, folder: maker.context(folder, names=[]), "but for no name at all", "--endpoint"),
-    "foreign": (lambda maker, folder: Maker("Foreign").context(folder), "not known (it comes from Foreign)", "hold"),
+    "foreign": (
+        lambda maker, folder: Maker("Foreign").context(folder),
+        "not known (it comes from Foreign)",
+        "stand in",
+    ),
 }
 
 
@@ -187,6 +200,37 @@ def test_a_ca_file_that_is_not_there(tmp_path: Path) -> None:
     assert isinstance(found["tls"].error, ConfigError)
 
 
+def test_a_ca_file_of_no_use_is_no_fault_of_the_service(tmp_path: Path) -> None:
+    with LyingServer(service()) as server:
+        found = examined(settings_at(server.url, ca_file=str(tmp_path)))
+        assert server.seen == []
+    assert healths(found) == {"tls": "wrong"}
+    assert isinstance(found["tls"].error, ConfigError)
+    assert "SECTIGO_CA_FILE" in (found["tls"].hint or "")
+    assert found["http"].facts == "the CA file is of no use"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_demands_a_client_certificate_of_everybody(tmp_path: Path, scheme: str) -> None:
+    maker = Maker()
+    context = maker.context(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with TLSServer(context, service()) as server:
+        url = server.url.replace("https:", f"{scheme}:")
+        found = examined(settings_at(url, ca_file=maker.file(tmp_path), timeout=1.0))
+    assert healths(found) == {"http": "wrong"}
+    hint = found["http"].hint or ""
+    assert "try again later" not in hint
+    assert "does the service speak https there" in hint if scheme == "http" else "address" in hint
+
+
+def test_a_version_of_tls_that_is_too_old() -> None:
+    # The alert protocol_version, as a server sends it that speaks none of our versions.
+    with blunt_server(b"\x15\x03\x01\x00\x02\x02\x46") as host:
+        found = examined(settings_at(f"https://{host}"))
+    assert found["tls"].hint == "the service must speak TLS 1.2 or newer"
+
+
 def test_http_where_https_is_asked_for() -> None:
     with blunt_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as host:
         found = examined(settings_at(f"https://{host}"))
@@ -194,11 +238,11 @@ def test_http_where_https_is_asked_for() -> None:
     assert "no TLS is agreed" in found["tls"].facts
 
 
-@pytest.mark.parametrize(("stall", "said"), [(False, "broke off"), (True, "did not answer within 0.5 s")])
+@pytest.mark.parametrize(("stall", "said"), [(False, "broke off"), (True, "did not answer within 0.3 s")])
 def test_a_handshake_that_comes_to_nothing(stall: bool, said: str) -> None:
     begun = time.monotonic()
     with blunt_server(b"", stall=stall) as host:
-        found = examined(settings_at(f"https://{host}", timeout=0.5))
+        found = examined(settings_at(f"https://{host}", timeout=0.3))
         assert time.monotonic() - begun < 3
     assert healths(found) == {"tls": "wrong"}
     assert said in found["tls"].facts
@@ -207,9 +251,72 @@ def test_a_handshake_that_comes_to_nothing(stall: bool, said: str) -> None:
 def test_a_handshake_that_dribbles() -> None:
     begun = time.monotonic()
     with blunt_server(b"\x16\x03\x03\x3f\xff", dribble=b"\x00") as host:
-        found = examined(settings_at(f"https://{host}", timeout=0.5))
+        found = examined(settings_at(f"https://{host}", timeout=0.3))
         assert time.monotonic() - begun < 3
-    assert "did not answer within 0.5 s" in found["tls"].facts
+    assert "did not answer within 0.3 s" in found["tls"].facts
+
+
+class Sluggish(TLSServer):
+    """Thinks for so many seconds before it agrees on TLS."""
+
+    def __init__(self, context: ssl.SSLContext, pause: float) -> None:
+        super().__init__(context, service())
+        self.pause = pause
+
+    def _serve(self, connection: socket.socket) -> None:
+        time.sleep(self.pause)
+        super()._serve(connection)
+
+
+def test_a_handshake_has_more_than_the_share_of_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker = Maker()
+    find = socket.getaddrinfo
+
+    def two(host: str, port: int, *rest: object, **more: object) -> object:
+        hosts = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6} if host == "localhost" else {}
+        found = [(family, socket.SOCK_STREAM, 6, "", (each, port)) for each, family in hosts.items()]
+        return found or find(host, port, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    with Sluggish(maker.context(tmp_path), 0.6) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        found = examined(settings_at(url, ca_file=maker.file(tmp_path), timeout=1.1))
+    assert found["tls"].health is Health.OK
+    assert found["credentials"].health is Health.OK
+
+
+def test_two_handshakes_are_one_step(tmp_path: Path) -> None:
+    with Sluggish(Maker().context(tmp_path), 0.8) as server:
+        begun = time.monotonic()
+        found = examined(settings_at(server.url, timeout=1.1))
+        assert time.monotonic() - begun < 1.55
+    assert "comes from an authority that is not known" in found["tls"].facts
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_name_in_another_encoding_than_it_says(tmp_path: Path, trusted: bool) -> None:
+    maker = Maker("AAAABBBB", spoilt=LATIN_1)
+    with TLSServer(maker.context(tmp_path), service()) as server:
+        found = examined(settings_at(server.url, ca_file=(maker if trusted else Maker()).file(tmp_path)))
+    assert healths(found) == ({} if trusted else {"tls": "wrong"})
+    assert "an authority without a name that can be read" in found["tls"].facts
+    assert found["tls"].details["names"] == ["localhost", "127.0.0.1"]
+
+
+def test_names_of_a_kind_that_cannot_be_read(tmp_path: Path) -> None:
+    with TLSServer(Maker(spoilt=X400).context(tmp_path), service()) as server:
+        found = examined(settings_at(server.url))
+    assert healths(found) == {"tls": "wrong"}
+    assert found["tls"].details["names"] == []
+
+
+def test_a_certificate_that_is_trusted_and_cannot_be_read(tmp_path: Path) -> None:
+    maker = Maker()
+    context = maker.context(tmp_path, spoilt=VERSION_6)
+    with TLSServer(context, service()) as server:
+        found = examined(settings_at(server.url, ca_file=maker.file(tmp_path)))
+    assert healths(found) == {"tls": "attention"}
+    assert "cannot be read here" in found["tls"].facts
 
 
 def test_http_in_the_open() -> None:
@@ -257,18 +364,54 @@ def test_a_proxy_that_wants_a_password(
     assert "opens-it" not in repr(found)
     assert "wrong-one" not in repr(found)
     if not well:
-        assert "user name and a password: are those in https_proxy right?" in (found["proxy"].hint or "")
+        assert "of https_proxy wants a user name and a password" in (found["proxy"].hint or "")
         assert found["credentials"].facts == "the proxy leads nowhere"
 
 
 @pytest.mark.needs("tinyproxy")
-def test_a_proxy_for_http_that_wants_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("login", ["", "jane:wrong-one@"])
+def test_a_proxy_for_http_that_wants_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, login: str) -> None:
     with LyingServer(service()) as server, tinyproxy(tmp_path, "BasicAuth jane opens-it") as proxy:
-        monkeypatch.setenv("http_proxy", proxy.host)
+        monkeypatch.setenv("http_proxy", f"http://{login}{proxy.host}")
         found = examined(settings_at("", **staging(server.url, environment="docker")))
         assert server.logins == []
     assert healths(found) == {"proxy": "wrong"}
+    assert isinstance(found["proxy"].error, APIError)
+    assert "of http_proxy wants a user name and a password" in (found["proxy"].hint or "")
     assert "credentials" in unchecked(found)
+
+
+PAGE = "<!DOCTYPE html><html>Filtered</html>"
+BY_PROXY = {
+    "401": answer(401, PAGE, "text/html", **{"WWW-Authenticate": 'Basic realm="proxy"'}),
+    "403": answer(403, PAGE, "text/html"),
+}
+
+
+@pytest.mark.parametrize("status", BY_PROXY)
+def test_a_proxy_for_http_that_answers_itself(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    with LyingServer(BY_PROXY[status]) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://jane:opens-it@{proxy.host}")
+        found = examined(settings_at("", **staging("http://node.example.com", environment="docker")))
+        assert proxy.logins == []
+    assert healths(found) == {"proxy": "wrong"}
+    assert "of http_proxy" in (found["proxy"].hint or "")
+    assert found["credentials"].facts == "the proxy lets nothing through"
+    assert "opens-it" not in repr(found)
+
+
+def test_a_service_behind_a_proxy_that_refuses_in_words_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LyingServer(json_answer({"status": 403, "message": "no token"}, 403)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.host)
+        found = examined(settings_at("", **staging("http://node.example.com", environment="docker")))
+    assert {found["http"].health, found["proxy"].health} == {Health.OK}
+
+
+def test_a_service_that_answers_as_a_proxy_does() -> None:
+    with LyingServer(answer(407, "")) as server:
+        found = examined(settings_at(server.url, timeout=1.0))
+    assert found["http"].health is Health.ATTENTION
+    assert "proxy" in unchecked(found)
 
 
 def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,18 +427,18 @@ def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("reply", "stall", "said"),
     [
-        (b"HTTP/1.1 403 Filtered\r\n\r\n", False, "refuses a connection to node.example.com:443 (status 403)"),
-        (b"HTTP/1.1 502 Bad\r\n\r\n", False, "(status 502)"),
+        (b"HTTP/1.1 403 Filtered\r\n\r\n", False, "refuses to connect to node.example.com:443: status 403"),
+        (b"HTTP/1.1 502 Bad\r\n\r\n", False, ": status 502"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", False, "gave no answer that is one of HTTP"),
         (b"", False, "gave no answer that is one of HTTP"),
-        (b"HTTP/1.1 200", True, "did not answer within 0.5 s"),
+        (b"HTTP/1.1 200", True, "did not answer within 0.3 s"),
     ],
 )
 def test_a_proxy_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch, reply: bytes, stall: bool, said: str) -> None:
     begun = time.monotonic()
     with blunt_server(reply, stall=stall) as proxy:
         monkeypatch.setenv("https_proxy", proxy)
-        found = examined(settings_at("", **staging("https://node.example.com", timeout=0.5)))
+        found = examined(settings_at("", **staging("https://node.example.com", timeout=0.3)))
         assert time.monotonic() - begun < 3
     assert healths(found) == {"proxy": "wrong"}
     assert said in found["proxy"].facts

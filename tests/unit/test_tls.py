@@ -126,7 +126,7 @@ CA_FILES: dict[str, tuple[Callable[[Path, Files], object], str, str | None]] = {
             "pkcs12", "-export", "-nokeys", "-in", files.ca, "-out", str(folder / "x"), "-passout", "pass:x"
         ),
         "holds no certificate in PEM",
-        "it is a PKCS#12; make PEM of it: openssl pkcs12 -in",
+        "it is a PKCS#12; make PEM of it: openssl pkcs12 -cacerts -nokeys -in",
     ),
     "cut": (
         lambda folder, files: (folder / "x").write_bytes(Path(files.ca).read_bytes()[:300]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,14 @@ from sectigo_cli.options import Parser
 from sectigo_cli.output import print_json, print_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sectigo_iot import Finding
 
 WIDTH = 80
 """Columns."""
-_STATE, _CHECK = 12, 12
-"""Columns of the first two words of a line."""
+_STATE, _CHECK, _LONGEST = 12, 12, 19
+"""Columns of the first two words of a line; the last, where the settings name a client certificate."""
 
 
 def configure(parser: Parser) -> None:
@@ -33,7 +35,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
     # At a terminal a password may be asked for.
     context.endings.be_prompt()
-    findings = _told(examine(context.settings), context, aloud=not args.json)
+    settings = context.settings
+    width = _LONGEST if settings.client_cert or settings.client_key else _CHECK
+    with _in_their_lines_alone(context):
+        findings = _told(examine(settings), context, aloud=0 if args.json else width)
     if args.json:
         print_json(context, [_document(each) for each in findings])
     else:
@@ -42,11 +47,29 @@ def run(args: argparse.Namespace, context: Context) -> int:
     return _code(_first(findings))
 
 
-def _told(findings: Iterable[Finding], context: Context, *, aloud: bool) -> list[Finding]:
+@contextlib.contextmanager
+def _in_their_lines_alone(context: Context) -> Iterator[None]:
+    """Keep what the log warns of out of the table: each of it has its line there. --verbose tells all of it."""
+
+    def is_no_warning(record: logging.LogRecord) -> bool:
+        return context.options.verbose or record.levelno < logging.WARNING
+
+    handlers = list(logging.getLogger("sectigo_iot").handlers)
+    for each in handlers:
+        each.addFilter(is_no_warning)
+    try:
+        yield
+    finally:
+        for each in handlers:
+            each.removeFilter(is_no_warning)
+
+
+def _told(findings: Iterable[Finding], context: Context, *, aloud: int) -> list[Finding]:
+    """Return the findings, printing each as it comes, if `aloud`: so wide is the column of the checks."""
     told = []
     for each in findings:
         if aloud:
-            print_line(context, _line(each))
+            print_line(context, _line(each, aloud))
         told.append(each)
     return told
 
@@ -62,17 +85,16 @@ def _first(findings: list[Finding]) -> Finding | None:
     return None
 
 
-def _line(finding: Finding) -> str:
-    check = finding.check if len(finding.check) < _CHECK else f"{finding.check} "
-    start = f"{finding.health.value:<{_STATE}}{check:<{_CHECK}}"
-    return _wrapped(finding.facts, start, " " * (_STATE + _CHECK))
+def _line(finding: Finding, width: int) -> str:
+    start = f"{finding.health.value:<{_STATE}}{finding.check:<{width}}"
+    return _wrapped(finding.facts, start, " " * (_STATE + width))
 
 
 def _advice(first: Finding | None) -> str:
     if first is None:
         return "Nothing is wrong with what could be checked."
     hint = first.hint or f"look at {first.check}: {first.facts}"
-    return _wrapped(hint, "What to do: ", " " * _STATE)
+    return _wrapped(hint, f"What to do about {first.check}: ", " " * _STATE)
 
 
 def _wrapped(text: str, start: str, indent: str) -> str:
