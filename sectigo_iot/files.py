@@ -12,7 +12,6 @@ import fcntl
 import itertools
 import os
 import re
-import secrets
 import stat
 import time
 from pathlib import Path
@@ -105,7 +104,7 @@ def private_file(path: str | os.PathLike[str], *, replace: bool = False) -> Iter
 def _names_beside(target: Path) -> Iterator[Path]:
     # Of the name only as much as leaves a valid name, 255 bytes at the most.
     while True:
-        yield target.with_name(f".{target.name[:50]}.{secrets.token_hex(6)}{UNFINISHED}")
+        yield target.with_name(f".{target.name[:50]}.{os.urandom(6).hex()}{UNFINISHED}")
 
 
 @contextlib.contextmanager

@@ -296,6 +296,15 @@ def test_a_user_without_a_home_keeps_nothing(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cache_folder_that_cannot_be_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
+    FileTokenStore().save(ENDPOINT, "jane", pair())
+    (said,) = caplog.messages
+    assert said.startswith(f"the tokens cannot be kept: {os.devnull}/sectigo-iot: ")
+
+
 def test_a_file_in_place_of_the_folder_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "cache").write_bytes(b"")
     store = FileTokenStore(tmp_path / "cache")
