@@ -50,8 +50,9 @@ nitpick_ignore_regex = [
     # In signatures stand types of the standard library, cryptography and requests; their manuals are on the network.
     ("py:.*", r"(collections|contextlib|cryptography|datetime|os|pathlib|requests|threading|x509)\..+"),
     ("py:.*", r"AbstractContextManager|Path|PrivateKeyTypes"),
-    # And types of ours that nobody needs by name: of what the emulator takes and has.
+    # And types of ours that nobody needs by name: of what the emulator takes and has, and what a token store keeps.
     ("py:.*", r"sectigo_iot\.emulator\.\w+\.(Account|Options)"),
+    ("py:.*", r"sectigo_iot\.refusals\.Refusals"),
 ]
 
 SAID = {

@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from sectigo_iot.explaining import Explanation
     from sectigo_iot.files import private_file, private_folder, write_private
     from sectigo_iot.har import to_har
+    from sectigo_iot.in_force import check_files, proxy_in_force
+    from sectigo_iot.inputs import read_first_line, read_input
     from sectigo_iot.keychain import forget_login, remember_login, remembered_user
     from sectigo_iot.models import (
         Authority,
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     )
     from sectigo_iot.polling import Look, Verdict, judge
     from sectigo_iot.reasons import CRLReason, revoke_reason_code
+    from sectigo_iot.redaction import redacted
     from sectigo_iot.sessions import Credentials
     from sectigo_iot.statuses import BatchStatus, Param, StatusText
     from sectigo_iot.tokencache import FileTokenStore, MemoryTokenStore
@@ -159,6 +162,7 @@ else:
         "UnknownReasonError": "errors",
         "UnreachableError": "errors",
         "Verdict": "polling",
+        "check_files": "in_force",
         "check_params": "ordering",
         "choose_authority": "ordering",
         "examine": "doctor.examination",
@@ -171,6 +175,10 @@ else:
         "private_file": "files",
         "private_folder": "files",
         "profile_matches": "ordering",
+        "proxy_in_force": "in_force",
+        "read_first_line": "inputs",
+        "read_input": "inputs",
+        "redacted": "redaction",
         "remember_login": "keychain",
         "remembered_user": "keychain",
         "revoke_reason_code": "reasons",
@@ -256,6 +264,7 @@ __all__ = [
     "UnreachableError",
     "Verdict",
     "__version__",
+    "check_files",
     "check_params",
     "choose_authority",
     "examine",
@@ -268,6 +277,10 @@ __all__ = [
     "private_file",
     "private_folder",
     "profile_matches",
+    "proxy_in_force",
+    "read_first_line",
+    "read_input",
+    "redacted",
     "remember_login",
     "remembered_user",
     "revoke_reason_code",
