@@ -168,7 +168,7 @@ def bundle_name(reply: Reply, batch_id: int) -> str:
     header["Content-Disposition"] = "".join(c for c in reply.headers.get("Content-Disposition", "") if c >= " ")
     try:
         given = header.get_filename() or ""
-    except (LookupError, ValueError, AttributeError):
+    except (LookupError, ValueError, AttributeError, TypeError):
         given = ""
     name = _plain_name(given)
     return name if name.lower().endswith(".zip") and len(name) > 4 else f"{batch_id}.zip"

@@ -42,9 +42,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class Answering:
-    """Gives each request to `answer`, one at a time, and sends what that returns."""
+    """Gives each request to `answer`, one at a time, and sends what that returns; counts the connections."""
 
     def __init__(self, answer: Callable[[Seen], Said]) -> None:
+        self.connections = 0
         self._answer = answer
         self._guard = threading.Lock()
         self._over = threading.Event()
@@ -69,6 +70,8 @@ class Answering:
         self._server.server_close()
 
     def _serve(self, handler: socketserver.StreamRequestHandler) -> None:
+        with self._guard:
+            self.connections += 1
         with contextlib.suppress(OSError):
             while (seen := _read(handler.rfile)) is not None:
                 with self._guard:

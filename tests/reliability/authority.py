@@ -44,27 +44,27 @@ class Authority:
             .not_valid_after(ends)
         )
 
-    def server_files(self, host: str = "127.0.0.1", *, days: int = 10, name: str = "server") -> Path:
-        """Make a server's certificate, past its end if `days` is below 0, and return the file with its key."""
+    def server_files(self, host: str = "127.0.0.1", *, alternative: bool = True) -> Path:
+        """Make a server's certificate, with its name in the subject alone if not `alternative`; return its file."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
-        begins = now - datetime.timedelta(days=20)
-        builder = self._builder(_name(host), key, begins, now + datetime.timedelta(days=days))
+        builder = self._builder(_name(host), key, now, now + datetime.timedelta(days=10))
         names: x509.GeneralName
         try:
             names = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             names = x509.DNSName(host)
-        builder = builder.add_extension(x509.SubjectAlternativeName([names]), critical=False)
+        if alternative:
+            builder = builder.add_extension(x509.SubjectAlternativeName([names]), critical=False)
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        file = self.folder / f"{name}.pem"
+        file = self.folder / "server.pem"
         file.write_bytes(pem + builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return file
 
-    def server_context(self, host: str = "127.0.0.1", *, days: int = 10) -> ssl.SSLContext:
+    def server_context(self, host: str = "127.0.0.1", *, alternative: bool = True) -> ssl.SSLContext:
         """Return a context for a server that shows such a certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.server_files(host, days=days))
+        context.load_cert_chain(self.server_files(host, alternative=alternative))
         return context

@@ -37,6 +37,47 @@ ODD = (
     *("\udcff", "\u2013d", "\x1b[2J", "a\nb", "\u0661", "\U0001f642", "%s", "{0}", "@", "@-", "x" * 20_000, "\u202e"),
     *("true", "--wait", "-p", "--password=x", "create", "-h=false", "--help=no", "--no-wait", "*", "NUL"),
 )
+WRONG = (
+    ("create",),
+    ("create", "-d", ""),
+    ("create", "-dexample.com"),
+    ("create", "-d", "example.com", "-d", "example.org"),
+    ("create", "-d", "example.com", "-b", "--dryrun"),
+    ("create", "-d", "example.com", "--dry"),
+    ("create", "-d", "example.com", "--wait=perhaps"),
+    ("create", "-d", "example.com", "\u2013\u2013wait"),
+    ("create", "-d", "example.com", "--param", "organizationName"),
+    ("create", "-d", "example.com", "-p", "one", "--password-out", "two"),
+    ("create", "-d", "example.com", "-a", "first"),
+    ("creat", "-d", "example.com"),
+    ("batches", "-i24"),
+    ("batches", "-i", "0"),
+    ("batches", "-i", "24", "-I", "-s"),
+    ("batches", "-i", "24", "--explain", "--wait"),
+    ("batches", "--wait"),
+    ("download",),
+    ("upload", "-p", "8"),
+    ("upload", "missing.csr", "-p", "8"),
+    ("revoke", "-p", "8"),
+    ("revoke", "-p", "8", "-s", "XYZ"),
+    ("revoke", "-p", "8", "-s", "AB", "-r", "boredom"),
+    ("licenses", "all"),
+    ("find",),
+    ("call",),
+    ("-e", "", "licenses"),
+    ("-E", "moon", "licenses"),
+    ("--request-timeout", "soon", "licenses"),
+    ("--request-timeout", "-1", "licenses"),
+)
+"""What nobody can mean, chosen by hand: no parser was asked about it."""
+RIGHT = (
+    ("create", "-d=example.com", "-b=--dryrun", "-p", "Very-Secret-12"),
+    ("batches", "-id", "24", "--info=true"),
+    ("upload", "-p", "8", "one.csr"),
+    ("revoke", "-s", "0x0a:0b", "--profile=8", "-reason", "superseded"),
+    ("--request-timeout=5", "licenses"),
+)
+"""What is meant so, chosen likewise."""
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
 
 

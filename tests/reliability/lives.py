@@ -75,6 +75,8 @@ class Life:
 
     def __init__(self, environ: dict[str, str], home: Path, here: Path, search: Search) -> None:
         self._environ, self._home, self._here, self.search = environ, home, here, search
+        self._scratch = here.parent / "scratch"
+        self._scratch.mkdir()
         self.secrets = {LOGIN, GIVEN, FROM_FILE, WRONG, KEY_PASSWORD}
         self.runs = 0
         self._came_out: list[tuple[str, str]] = []
@@ -84,7 +86,7 @@ class Life:
         log, trace = f"{self.runs}.log", f"{self.runs}.har"
         done = subprocess.run(
             [sys.executable, "-c", LOUD, log, "--verbose", "--trace", trace, *words],
-            env={**os.environ, "PYTHONPATH": PYTHONPATH, **self._environ},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "TMPDIR": str(self._scratch), **self._environ},
             cwd=self._here,
             input=stdin,
             capture_output=True,
@@ -123,12 +125,12 @@ class Life:
             path.write_text(json.dumps({**kept, "received": kept["received"] - seconds}))
 
     def judge(self) -> None:
-        """Search everything for everything, and every file that is not for its owner alone."""
+        """Search everything for everything, and every file that is not for its owner alone, or is temporary."""
         for where, text in self._came_out:
             self.search.look(where, text, self.secrets)
-        for folder in (self._home, self._here):
+        for folder in (self._home, self._here, self._scratch):
             for path in [path for path in folder.rglob("*") if path.is_file()]:
-                if stat.S_IMODE(path.stat().st_mode) != 0o600:
+                if folder == self._scratch or stat.S_IMODE(path.stat().st_mode) != 0o600:
                     self.search.look(str(path), path.read_bytes(), self.secrets)
 
 

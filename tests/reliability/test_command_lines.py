@@ -18,7 +18,7 @@ from tests.conftest import Runner
 from tests.packages import ROOT
 from tests.reliability.answering import Answering, Said
 from tests.reliability.figures import FULL, figure, share
-from tests.reliability.lines import SECRET, about, options_of, pairs, typed
+from tests.reliability.lines import RIGHT, SECRET, WRONG, about, options_of, pairs, typed
 from tests.reliability.typed import TYPED, rightly
 from tests.unit.lying_server import PASSWORD, USERNAME, Seen
 
@@ -149,3 +149,17 @@ def test_what_excludes_each_other(desk: Desk) -> None:
 def test_a_password_behind_the_end_of_the_options_is_not_shown(desk: Desk, line: tuple[str, ...]) -> None:
     desk.type(line)
     assert desk.codes == Counter({2: 1})
+
+
+def test_what_nobody_can_mean_is_refused(desk: Desk) -> None:
+    for number, line in enumerate(WRONG, 1):
+        desk.type(line)
+        assert (desk.codes, desk.asked) == (Counter({2: number}), []), line
+    figure("command-lines", f"{desk.codes[2]} wrong lines, chosen by hand: all refused, nothing sent")
+
+
+@pytest.mark.parametrize("line", RIGHT, ids=" ".join)
+def test_what_is_meant_is_done(desk: Desk, line: tuple[str, ...]) -> None:
+    desk.type(line)
+    assert desk.codes == Counter({0: 1})
+    assert desk.asked, "it was sent"

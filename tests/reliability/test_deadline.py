@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +14,7 @@ import pytest
 
 from sectigo_iot import (
     DeadlineError,
+    FileTokenStore,
     IoTManager,
     MemoryTokenStore,
     OutcomeUnknownError,
@@ -25,13 +23,13 @@ from sectigo_iot import (
     UnreachableError,
 )
 from sectigo_iot.emulator import Emulator
-from tests.packages import PYTHONPATH
+from tests.conftest import Runner
 from tests.reliability.authority import Authority
 from tests.reliability.figures import FULL, figure
 from tests.reliability.stalls import PLACES, Stalls, TLSProxy
-from tests.unit.lying_server import answer, jwt, lies
+from tests.unit.lying_server import jwt
 
-SECONDS = 3.0 if FULL else 1.0
+SECONDS = 3.0 if FULL else 0.5
 """The deadline that is given."""
 NEVER_LEFT = {"accept", "handshake", "dribbled-handshake"}
 
@@ -163,43 +161,60 @@ def test_a_host_name_that_is_not_found_in_time_ends_in_time(monkeypatch: pytest.
     assert longest[-1] < 1
 
 
-def test_a_download_has_a_deadline_of_its_own(tmp_path: Path) -> None:
-    def dribble(seen: object) -> bytes:
-        return answer(200, b"PK", "application/zip")[:-2].replace(b"Content-Length: 2", b"Content-Length: 2000000")
-
-    with lies(dribble, timeout=SECONDS * 10, download_timeout=SECONDS) as (_, client):
+@pytest.mark.parametrize(("timeout", "download_timeout"), [(10, 1), (1, 2)])
+def test_a_download_has_a_deadline_of_its_own(
+    timeout: int, download_timeout: int, authority: Authority, tmp_path: Path
+) -> None:
+    with Stalls("dribbled-body") as server, client_of(server, authority) as client:
+        client.settings.download_timeout = SECONDS * download_timeout
+        client._transport._timeout = SECONDS * timeout
         begun = time.monotonic()
-        with pytest.raises(TransportError):
+        with pytest.raises(DeadlineError, match=f"did not send it all within {SECONDS * download_timeout:g} s"):
             client.download(24, tmp_path)
+        longest.append(time.monotonic() - begun - SECONDS * download_timeout)
+    # Nothing but the ZIP itself takes so long: neither ended it.
+    assert -0.1 < longest[-1] < 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("by_flag", [True, False])
+@pytest.mark.parametrize("line", ["licenses", "download -i 24"])
+def test_the_command_says_that_the_time_is_over(
+    line: str, by_flag: bool, tmp_path: Path, sectigo: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetches = line.startswith("download")
+    flag = "--download-timeout" if fetches else "--request-timeout"
+    variable = "SECTIGO_DOWNLOAD_TIMEOUT" if fetches else "SECTIGO_TIMEOUT"
+    with Stalls("dribbled-body" if fetches else "dribbled-head") as server:
+        environ = _session_at(server)
+        words = (flag, f"{SECONDS:g}", *line.split()) if by_flag else tuple(line.split())
+        begun = time.monotonic()
+        done = sectigo(*words, env=environ if by_flag else {**environ, variable: f"{SECONDS:g}"})
         longest.append(time.monotonic() - begun - SECONDS)
+    assert (done.code, done.out) == (1, "")
+    assert ("send it all" if fetches else "answer") + f" within {SECONDS:g} s" in done.err
+    assert flag in done.err
+    assert variable in done.err
     assert longest[-1] < 1
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", ["flag", "variable"])
-def test_the_command_says_that_the_time_is_over(option: str, authority: Authority) -> None:
-    words = ["--request-timeout", f"{SECONDS:g}"] if option == "flag" else []
-    with Stalls("dribbled-head") as server:
-        environ = {
-            "SECTIGO_ENDPOINT": server.url,
-            "SECTIGO_ENVIRONMENT": "staging",
-            "SECTIGO_USERNAME": "jane",
-            "SECTIGO_PASSWORD": "correct-horse",
-            **({"SECTIGO_TIMEOUT": f"{SECONDS:g}"} if option == "variable" else {}),
-        }
+def _session_at(server: Stalls) -> dict[str, str]:
+    FileTokenStore().save(server.url, "jane", _Session().load(server.url, "jane"))
+    return {"SECTIGO_ENDPOINT": server.url, "SECTIGO_ENVIRONMENT": "staging", "SECTIGO_USERNAME": "jane"}
+
+
+def test_what_may_have_been_carried_out_is_told_so_by_the_command(sectigo: Runner) -> None:
+    with Stalls("head") as server:
+        environ = _session_at(server)
+        words = ("call", "createSingleCertBatch", "--method", "PUT", "--data", "{}")
         begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "sectigo_cli", *words, "licenses"],
-            env={**os.environ, "PYTHONPATH": PYTHONPATH, **environ},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert time.monotonic() - begun < SECONDS + 3
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"did not answer within {SECONDS:g} s" in done.stderr
-    assert "SECTIGO_TIMEOUT" in done.stderr
+        done = sectigo("--request-timeout", f"{SECONDS:g}", *words, env=environ)
+        longest.append(time.monotonic() - begun - SECONDS)
+    assert (done.code, done.out) == (5, "")
+    assert f"did not answer within {SECONDS:g} s" in done.err
+    assert longest[-1] < 1
 
 
 def test_what_came_in_time_is_not_disturbed_by_the_deadline(emulator: Emulator) -> None:

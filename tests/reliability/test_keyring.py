@@ -66,6 +66,7 @@ RAISED = (
     "type('Odd\\x1b[31m', (BaseException,), {})()",
     "UnicodeDecodeError('utf-8', b'x', 0, 1, 'x')",
 )
+# In `make test` every fourth: one that says what it is, one that is no Exception, one that is an ordinary error.
 FAILING = {
     **{words.partition("(")[0]: BACKEND.format(act=f"raise {words}", loading="") for words in RAISED},
     "as it is loaded": BACKEND.format(act="pass", loading="raise RuntimeError"),
@@ -109,6 +110,15 @@ def run(environ: Mapping[str, str], *words: str) -> Run:
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
+def answered(environ: Mapping[str, str], *words: str) -> Run:
+    """Run a command whose keyring answers at once, up to three times: a busy machine may load it too slowly."""
+    for _ in range(TRIES):
+        done = run(environ, *words)
+        if "the keyring gives no answer" not in done.err:
+            break
+    return done
+
+
 def with_backend(environ: Mapping[str, str], home: Path, text: str) -> dict[str, str]:
     (home / "odd_keyring.py").write_text(text, encoding="utf-8")
     return {**environ, "PYTHON_KEYRING_BACKEND": "odd_keyring.Keyring"}
@@ -126,21 +136,23 @@ def told(done: Run) -> str:
     return done.err
 
 
-COSTS: list[float] = []
+TRIES = 3
+COSTS: list[list[float]] = []
+"""What each command cost more in each try: others work here too, and the least of them counts."""
 
 
 def cost(environ: Mapping[str, str], *words: str) -> Run:
-    """Run a command with and without its keyring; what it costs, the least of three: others work here too."""
+    """Run a command with and without its keyring, up to three times, until it costs no more than it may."""
     without = {**environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-    least = float("inf")
-    for _ in range(3):
+    tried: list[float] = []
+    for _ in range(TRIES):
         usual = median(run(without, *words).seconds for _ in range(share(3, 1)))
         done = run(environ, *words)
-        least = min(least, done.seconds - usual)
-        if least <= LIMIT:
+        tried.append(done.seconds - usual)
+        if tried[-1] <= LIMIT:
             break
-    assert least <= LIMIT
-    COSTS.append(least)
+    assert min(tried) <= LIMIT, tried
+    COSTS.append(tried)
     return done
 
 
@@ -149,7 +161,13 @@ def counted() -> Iterator[None]:
     """Note what all that hangs has cost."""
     yield
     if COSTS:
-        figure("keyring", f"{len(COSTS)} commands before a hanging one: {max(COSTS):.2f} s more at the most")
+        again = sum(len(tried) > 1 for tried in COSTS)
+        most, worst = max(map(min, COSTS)), max(map(max, COSTS))
+        figure(
+            "keyring",
+            f"{len(COSTS)} commands before a hanging one: {most:.2f} s more at the most, the best of up to {TRIES} "
+            f"tries; {again} were tried again, and the slowest try cost {worst:.2f} s",
+        )
 
 
 # Hanging
@@ -165,9 +183,13 @@ def test_a_hanging_keyring_costs_a_command_two_seconds(environ: dict[str, str], 
     assert "there is no password for the user tester" in done.err
 
 
+costing = cost if FULL else run
+"""What is done with a hanging keyring is timed in full only: once is enough for `make test`."""
+
+
 def logs_in(environ: dict[str, str], service: Emulator) -> None:
     """A password that cannot be kept is said to be, and the session stands."""
-    done = cost(login(environ, service), "auth", "--login")
+    done = costing(login(environ, service), "auth", "--login")
     assert (done.code, done.out) == (1, "user authenticated and credentials cached\n")
     assert "the password cannot be kept: the keyring gives no answer in 1.8 s" in told(done)
     assert "the session itself stands; unlock the keyring and log in again, or use SECTIGO_PASSWORD" in done.err
@@ -177,7 +199,7 @@ def logs_in(environ: dict[str, str], service: Emulator) -> None:
 def logs_out(environ: dict[str, str], service: Emulator) -> None:
     """A password that may be there still is said to be, and the session is forgotten."""
     assert run(login(environ, service), "auth").code == 0
-    done = cost(environ, "auth", "--logout")
+    done = costing(environ, "auth", "--logout")
     assert (done.code, done.out) == (1, "")
     assert "the password of tester may be in the keyring still: the keyring gives no answer in 1.8 s" in told(done)
     assert "unlock it and run `sectigo -u tester auth --logout`" in done.err
@@ -197,7 +219,8 @@ def test_whatever_is_done_with_a_hanging_keyring_goes_on(
     environ: dict[str, str], tmp_path: Path, service: Emulator
 ) -> None:
     homes = [tmp_path / name for name in ("in", "out", "asked")]
-    with ThreadPoolExecutor() as pool:
+    # What is timed is done alone.
+    with ThreadPoolExecutor(share(1, 3)) as pool:
         for done in [
             pool.submit(act, at_home(environ, home), service)
             for act, home in zip((logs_in, logs_out, is_asked), homes, strict=True)
@@ -220,29 +243,29 @@ def test_a_machine_without_a_keyring_is_told_where_it_matters(environ: dict[str,
     found = {name: value for name, value in environ.items() if not name.startswith(("DBUS_", "PYTHON_KEYRING"))}
     given = {**environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     for absent in (found, given)[: share(2, 1)]:
-        done = run(absent, "--verbose", "licenses")
+        done = answered(absent, "--verbose", "licenses")
         assert (done.code, done.out) == (4, "")
         assert "this machine has no keyring, going on without it" in told(done)
-        kept = run(login(absent, service), "auth", "--login")
+        kept = answered(login(absent, service), "auth", "--login")
         assert (kept.code, kept.out) == (1, "user authenticated and credentials cached\n")
         assert "the password cannot be kept: this machine has no keyring" in told(kept)
-        gone = run(absent, "auth", "--logout")
+        gone = answered(absent, "auth", "--logout")
         assert (gone.code, "forgot session and password" in told(gone)) == (0, True)
 
 
-@pytest.mark.parametrize("kind", list(FAILING)[: share(len(FAILING), 4)])
+@pytest.mark.parametrize("kind", list(FAILING)[:: share(1, 4)])
 def test_a_failing_keyring_is_gone_on_without(
     environ: dict[str, str], home: Path, service: Emulator, kind: str
 ) -> None:
     failing = with_backend(environ, home, FAILING[kind])
-    done = run(failing, "licenses")
+    done = answered(failing, "licenses")
     assert (done.code, done.out) == (4, "")
     assert re.search(r"the keyring (fails \(.+\)|is locked), going on without it: .*use SECTIGO_PASSWORD", told(done))
     if FULL:
-        kept = run(login(failing, service), "auth", "--login")
+        kept = answered(login(failing, service), "auth", "--login")
         assert (kept.code, kept.out) == (1, "user authenticated and credentials cached\n")
         assert "the password cannot be kept: the keyring" in told(kept)
-        gone = run(failing, "auth", "--logout")
+        gone = answered(failing, "auth", "--logout")
         assert gone.code == 1
         assert "may be in the keyring still" in told(gone)
 
@@ -277,13 +300,13 @@ def test_a_password_lives_in_a_real_keyring(desktop: Desktop, service: Emulator,
     assert service.password not in seen
     drop_tokens(home)
     before = logins(service)
-    later = run(desktop.environ, "licenses")
+    later = answered(desktop.environ, "licenses")
     assert later.code == 0, later
     assert logins(service) == before + 1, "it logged in with the keyring's password"
-    gone = run(desktop.environ, "auth", "--logout")
+    gone = answered(desktop.environ, "auth", "--logout")
     assert gone.code == 0, gone
-    assert run({**desktop.environ, "SECTIGO_USERNAME": service.username}, "licenses").code == 4
-    assert run(desktop.environ, "auth", "--logout").code == 0
+    assert answered({**desktop.environ, "SECTIGO_USERNAME": service.username}, "licenses").code == 4
+    assert answered(desktop.environ, "auth", "--logout").code == 0
     assert not [path for path in home.rglob("*") if path.is_file() and service.password in path.read_text()]
     figure(
         "keyring",
@@ -300,12 +323,13 @@ def logins(service: Emulator) -> int:
     return int(service.control.logins()["accepted"])
 
 
+@pytest.mark.skipif(not FULL, reason="a real keyring is asked by another test: make reliability")
 @needs_service
 @pytest.mark.needs("secret-tool")
 def test_a_password_that_others_have_put_there_is_found(desktop: Desktop, service: Emulator, home: Path) -> None:
     entry = f"sectigo-iot:{service.url}"
     named = {**desktop.environ, "SECTIGO_USERNAME": service.username}
-    for put_there in (with_secret_tool, with_keyring)[: share(2, 1)]:
+    for put_there in (with_secret_tool, with_keyring):
         assert run(named, "licenses").code == 4
         put_there(entry, service, desktop.environ)
         assert run(named, "licenses").code == 0

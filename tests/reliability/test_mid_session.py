@@ -21,8 +21,11 @@ from tests.reliability.figures import FULL, figure
 from tests.unit.lying_server import PARAMS
 
 CREATE = "create -a 423 -d example.com -p correct-horse"
-COMMANDS = {
+LOGIN = "auth --login"
+COMMANDS: dict[str, str | None] = {
     "auth": "devices",
+    LOGIN: None,
+    "doctor": "authorityUserBalanceAvailable",
     "licenses": "devices",
     "organization": "currentUserOrganization",
     "authorities": "userAuthorities",
@@ -33,6 +36,8 @@ COMMANDS = {
     "batches -i {batch}": "batchDetail",
     "batches -i {batch} --info": "batchProcessingInfo",
     "batches -i {batch} --status": "batchStatus",
+    "batches -i {batch} --explain": "batchStatus",
+    "batches -i {batch} --wait": "batchProcessingInfo",
     "download -i {batch} -o {folder} --force": "download",
     "find -n example.com": "findCertificate",
     "call devices": "devices",
@@ -42,7 +47,7 @@ COMMANDS = {
     "upload -p 423 {csr}": "upload",
     "revoke -p 423 -s {serial}": "revokeCertificate",
 }
-"""Every command that asks the service for something, and the call at which its token is dropped."""
+"""Every command that asks the service for something, and the call at which its token is dropped, if it has one."""
 ORDERS = ("createSingleCertBatch", "upload")
 
 
@@ -99,6 +104,32 @@ RUN_OUT = 700.0
 Break = Callable[[Standing], None]
 
 
+class Tried(NamedTuple):
+    """A command that went on: what broke off, what it cost to go on, and how many orders of its were accepted."""
+
+    line: str
+    how: str
+    cost: Mapping[str, int]
+    accepted: int
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[list[Tried]]:
+    """One list of all that was tried."""
+    tried: list[Tried] = []
+    yield tried
+    if tried:
+        lines, ways = {each.line for each in tried}, {each.how for each in tried}
+        figure("mid-session", f"{len(lines)} commands, {len(ways)} ways to break off, {len(tried)} of all pairs")
+        most = " and ".join(f"{max(each.cost.get(name, 0) for each in tried)} {name}" for name in PRICED)
+        orders = [each.accepted for each in tried]
+        figure("mid-session", f"{most} at the most; {sum(orders)} orders accepted, {max(orders)} of a command")
+
+
+PRICED = ("refresh", "authenticate")
+"""The calls that it costs to go on."""
+
+
 def refused(fault: str, **details: object) -> Break:
     return lambda standing: standing.break_off(after=RUN_OUT, refresh=fault, **details)
 
@@ -131,52 +162,63 @@ def cases() -> list[tuple[str, str]]:
     return [*itertools.product(["licenses"], BREAKS), (CREATE, "refresh hangs"), *some]
 
 
-def run(sectigo: Runner, standing: Standing, line: str) -> Counter[str]:
+class Asked(NamedTuple):
+    """What a command asked for: its calls, and the orders that were accepted."""
+
+    calls: Counter[str]
+    accepted: int
+
+    @property
+    def cost(self) -> dict[str, int]:
+        return {name: self.calls[name] for name in PRICED if self.calls[name]}
+
+
+def run(sectigo: Runner, standing: Standing, line: str, seconds: str = "20") -> Asked:
     """Run a command, which must succeed; return what was asked, and see to it that an order was accepted once."""
     control = standing.service.control
     control.clear_journal()
     before = control.authorities()
     words = [word.format_map(standing.words) for word in line.split()]
-    # Whatever hangs does so for a second.
-    done = sectigo("--request-timeout", "1", *words, env=standing.service.environ)
+    done = sectigo("--request-timeout", seconds, *words, env=standing.service.environ)
     assert done.code == 0, done
     journal = control.journal()
     accepted = [each for each in journal if each["call"] in ORDERS and each["status"] in (200, 201)]
     spent = sum(each["balance"] for each in before) - sum(each["balance"] for each in control.authorities())
     assert len(accepted) == spent == (1 if line.startswith(("create", "upload")) else 0)
-    return Counter(str(each["call"]) for each in journal)
-
-
-def cost_of(asked: Counter[str]) -> dict[str, int]:
-    return {name: asked[name] for name in ("refresh", "authenticate") if asked[name]}
+    return Asked(Counter(str(each["call"]) for each in journal), len(accepted))
 
 
 @pytest.mark.parametrize(("line", "how"), sorted(set(cases())))
 def test_a_command_goes_on_after_the_session_broke_off(
-    sectigo: Runner, standing: Standing, line: str, how: str
+    sectigo: Runner, standing: Standing, tally: list[Tried], line: str, how: str
 ) -> None:
     break_off, cost = BREAKS[how]
     break_off(standing)
-    assert cost_of(run(sectigo, standing, line)) == cost
-    # The session is sound again, for whoever comes next.
-    assert cost_of(run(sectigo, standing, "licenses")) == {}
+    asked = run(sectigo, standing, line, "0.5" if how == "refresh hangs" else "20")
+    # Who logs in on purpose needs no session.
+    assert asked.cost == ({"authenticate": 1} if line == LOGIN else cost)
+    standing.service.control.clear_faults()
+    assert run(sectigo, standing, "licenses").cost == {}, "the session is sound again, for whoever comes next"
+    tally.append(Tried(line, how, asked.cost, asked.accepted))
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [line for line, call in COMMANDS.items() if call is not None])
 def test_a_command_goes_on_after_its_token_was_dropped_at_its_last_call(
-    sectigo: Runner, standing: Standing, line: str
+    sectigo: Runner, standing: Standing, tally: list[Tried], line: str
 ) -> None:
-    standing.service.control.queue_fault("token-dropped", calls=[COMMANDS[line]])
+    call = str(COMMANDS[line])
+    standing.service.control.queue_fault("token-dropped", calls=[call])
     asked = run(sectigo, standing, line)
-    assert cost_of(asked) == {"refresh": 1}
-    assert asked[COMMANDS[line]] >= 2
+    assert asked.cost == {"refresh": 1}
+    assert asked.calls[call] >= 2
+    tally.append(Tried(line, "dropped", asked.cost, asked.accepted))
 
 
 @pytest.mark.parametrize("fault", ["refresh-rotated", "refresh-missing"])
 def test_one_renewal_after_another(sectigo: Runner, standing: Standing, fault: str) -> None:
     for _ in range(5):
         standing.break_off(after=RUN_OUT, refresh=fault)
-        assert cost_of(run(sectigo, standing, "licenses")) == {"refresh": 1}
+        assert run(sectigo, standing, "licenses").cost == {"refresh": 1}
 
 
 def test_a_service_that_is_started_anew_with_another_key_costs_one_log_in() -> None:
@@ -206,9 +248,3 @@ def test_what_another_process_got_may_have_been_dropped_with_ours(tmp_path: Path
             assert client.licenses_used().issued == 0
         asked = Counter(str(each["call"]) for each in service.control.journal())
         assert asked == {"devices": 2, "refresh": 1, "authenticate": 1}
-
-
-def test_what_was_tried_is_counted() -> None:
-    tried = len(set(cases())) + len(COMMANDS)
-    figure("mid-session", f"{len(COMMANDS)} commands, {len(BREAKS) + 1} ways to break off, {tried} of all pairs")
-    figure("mid-session", "1 refresh and 1 log-in at the most, each order accepted once")

@@ -11,10 +11,13 @@ import pytest
 
 from sectigo_iot import Batch, IoTManager, OutcomeUnknownError, SectigoError
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.pool import IDLE_SECONDS
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
+from tests.reliability.answering import Answering
 from tests.reliability.figures import FULL, figure, share
-from tests.unit.lying_server import PARAMS
+from tests.reliability.typed import rightly
+from tests.unit.lying_server import PARAMS, Clock, settings_at
 
 ORDERS = ("createSingleCertBatch", "upload")
 REVOKE = "revokeCertificate"
@@ -148,7 +151,7 @@ def check(belief: Belief, requests: list[dict[str, Any]], statuses: dict[int, in
 def test_orders_under_a_fault(
     service: Emulator, struck: Callable[[str, tuple[str, ...]], IoTManager], tally: Tally, fault: str
 ) -> None:
-    count = share(1000, 16)
+    count = share(1000, 12)
     client = struck(fault, ORDERS)
     before = balance(service)
     names = [f"{fault} {number}{'.csr' if number % 2 else ''}" for number in range(count)]
@@ -217,3 +220,29 @@ def test_revocations_under_a_fault(
         last = max([last, *(each["number"] for each in requests)])
         beliefs.append(belief)
     tally.add("revocations", beliefs)
+
+
+SENDING: dict[str, Callable[[IoTManager], object]] = {
+    "createSingleCertBatch": lambda client: client.create_single_cert_batch(7, "n", PARAMS),
+    "upload": lambda client: client.upload_csr_batch(8, "a.csr", CSR),
+}
+
+
+@pytest.mark.parametrize("call", SENDING)
+def test_after_idleness_an_order_has_a_new_connection(call: str) -> None:
+    ticks = Clock()
+    with (
+        Answering(rightly) as server,
+        IoTManager(settings_at(server.url), monotonic=ticks, sleep=ticks.sleep) as client,
+    ):
+        SENDING[call](client)
+        made = server.connections
+        ticks.sleep(IDLE_SECONDS - 0.1)
+        SENDING[call](client)
+        assert server.connections == made, "a short pause costs none"
+        ticks.sleep(IDLE_SECONDS + 0.1)
+        client.licenses_used()
+        assert server.connections == made, "a read may be sent again"
+        ticks.sleep(IDLE_SECONDS + 0.1)
+        SENDING[call](client)
+        assert server.connections == made + 1

@@ -23,25 +23,41 @@ LEAST = 12
 """Attempts that there must be time for."""
 
 
-def _busy(status: int, retry_after: Callable[[], str] | None = None) -> Callable[[Said], Said]:
-    def said(_: Said) -> Said:
-        more = {} if retry_after is None else {"Retry_After": retry_after()}
-        return Said(answer(status, "later", "text/plain", **more), keep=True)
-
-    return said
+Fields = Callable[[], dict[str, str]]
 
 
-def _moment() -> str:
-    return email.utils.formatdate(time.time() + 2, usegmt=True)
+def _busy(status: int, fields: Fields = dict) -> Callable[[Said], Said]:
+    return lambda _: Said(answer(status, "later", "text/plain", **fields()), keep=True)
 
 
+def _in_seconds(seconds: float) -> Fields:
+    return lambda: {"Retry_After": f"{seconds:g}"}
+
+
+def _at_a_moment(seconds: float) -> Fields:
+    """Ask to wait until a moment, by a clock that is an hour behind ours, and says so."""
+
+    def fields() -> dict[str, str]:
+        now = int(time.time()) - 3600
+        moments = [email.utils.formatdate(moment, usegmt=True) for moment in (now, now + seconds)]
+        return dict(zip(("Date", "Retry_After"), moments, strict=True))
+
+    return fields
+
+
+ASKED = {
+    "503 with Retry-After": 1.0,
+    "429 with Retry-After in seconds": 2.0,
+    "429 with Retry-After as a date": 4.0,
+}
+"""Seconds that a fault asks to wait for."""
 FAULTS: dict[str, Callable[[Said], Said]] = {
     "502": _busy(502),
     "503": _busy(503),
-    "503 with Retry-After": _busy(503, lambda: "1"),
+    "503 with Retry-After": _busy(503, _in_seconds(1)),
     "504": _busy(504),
-    "429 with Retry-After in seconds": _busy(429, lambda: "2"),
-    "429 with Retry-After as a date": _busy(429, _moment),
+    "429 with Retry-After in seconds": _busy(429, _in_seconds(2)),
+    "429 with Retry-After as a date": _busy(429, _at_a_moment(4)),
     "reset before the answer": lambda _: Said(reset=True),
     "reset in mid-body": lambda right: Said(right.data[:-1], reset=True),
 }
@@ -69,7 +85,8 @@ class Weather:
         self._percent = percent
         self._faults = faults
         self.attempts = 0
-        self.struck = 0
+        self.asked: list[float] = []
+        """For each strike the seconds that it asked to wait for."""
 
     def answer(self, seen: Seen) -> Said:
         right = rightly(seen)
@@ -79,8 +96,13 @@ class Weather:
         lot = self._chance.randrange(100)
         if lot >= self._percent * len(self._faults):
             return right
-        self.struck += 1
-        return FAULTS[self._faults[lot // self._percent]](right)
+        fault = self._faults[lot // self._percent]
+        self.asked.append(ASKED.get(fault, 0.0))
+        return FAULTS[fault](right)
+
+    @property
+    def struck(self) -> int:
+        return len(self.asked)
 
 
 class Reader:
@@ -107,13 +129,14 @@ class Tally:
     """What all reads took at the most, and how many attempts there were where a fault lasted."""
 
     def __init__(self) -> None:
-        self.reads = self.struck = self.most = 0
+        self.reads = self.struck = self.most = self.waits = 0
         self.longest = 0.0
         self.attempts: list[int] = []
 
     def add(self, reader: Reader, count: int) -> None:
         self.reads += count
         self.struck += reader.weather.struck
+        self.waits += sum(asked > 0 for asked in reader.weather.asked)
         self.most, self.longest = max(self.most, reader.most), max(self.longest, reader.longest)
 
 
@@ -125,6 +148,7 @@ def tally() -> Iterator[Tally]:
     figure(
         "reads",
         f"{counted.reads} reads, {len(FAULTS)} faults at 30 %, all at 5 %: {counted.struck} struck, none failed, "
+        f"{counted.waits} times a pause was asked for, and kept; "
         f"at the most {counted.most} attempts and {counted.longest:.1f} s of waiting",
     )
     if counted.attempts:
@@ -155,6 +179,8 @@ def read_all(weather: Weather, count: int) -> Reader:
         for number in range(count):
             reader.read(READS[number % len(READS)])
     assert reader.longest <= BUDGET
+    pauses = list(zip(weather.asked, reader.ticks.slept, strict=True))
+    assert all(slept >= asked for asked, slept in pauses), pauses
     return reader
 
 
@@ -192,8 +218,29 @@ def test_there_is_time_for_enough_attempts(fault: str, chance: random.Random, ta
 
 @pytest.mark.parametrize("asked", ["61", "9" * 30, "Wed, 21 Oct 2099 07:28:00 GMT"])
 def test_who_is_told_to_wait_beyond_the_budget_does_not_wait(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAULTS, "429", _busy(429, lambda: asked))
+    monkeypatch.setitem(FAULTS, "429", _busy(429, lambda: {"Retry_After": asked}))
     with reading(Weather(random.Random(1), 100, "429")) as reader:
         with pytest.raises(SectigoError, match="429"):
             reader.read(READS[0])
         assert (reader.weather.attempts, reader.ticks.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "least"),
+    [
+        (_in_seconds(9), 9.0),
+        (_at_a_moment(9), 9.0),
+        # Without the service's Date ours counts, and a busy machine takes its time.
+        (lambda: {"Retry_After": email.utils.formatdate(time.time() + 30, usegmt=True)}, 20.0),
+    ],
+    ids=["seconds", "a date and the service's own", "a date"],
+)
+def test_a_pause_is_as_long_as_was_asked_for(
+    fields: Fields, least: float, monkeypatch: pytest.MonkeyPatch, chance: random.Random
+) -> None:
+    monkeypatch.setitem(FAULTS, "429", _busy(429, fields))
+    with reading(Weather(chance, 100, "429")) as reader:
+        with pytest.raises(SectigoError):
+            reader.read(READS[0])
+        assert len(reader.ticks.slept) > 1
+        assert min(reader.ticks.slept) >= least

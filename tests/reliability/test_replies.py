@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import pickle
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from sectigo_iot import (
     BatchStatus,
@@ -28,15 +31,17 @@ from sectigo_iot.answers import Answer
 from sectigo_iot.models import Authority, ProfileParameter
 from tests.conftest import Runner
 from tests.reliability.answering import Answering, Said
-from tests.reliability.answers import answers
+from tests.reliability.answers import each_once, made
 from tests.reliability.figures import FULL, figure, share
 from tests.reliability.typed import TYPED, rightly
 from tests.unit.lying_server import PASSWORD, USERNAME, Clock, Seen, tokens
 
 LONGEST = 10.0
 """Seconds that an answer may keep the client busy, whose calls have two."""
-
-
+EACH = 10
+"""Answers that are made with the lots of one example of hypothesis."""
+LOTS = st.randoms(use_true_random=True)
+"""Lots that hypothesis seeds: one draw of its own for an example, which is told by its seed."""
 COMMANDS = {
     "authenticate": ("-p", PASSWORD, "auth"),
     "createSingleCertBatch": ("create", "-d", "example.com", "-p", "Very-Secret-12"),
@@ -111,6 +116,7 @@ class Stage:
         self.said = Said()
         self.folder = folder
         self.seen = Counter[str]()
+        self.different = set[int]()
         self.longest = 0.0
         self.server = Answering(self._answer)
         self._client: IoTManager | None = None
@@ -145,12 +151,22 @@ class Stage:
         self.said = said
         began = time.monotonic()
         try:
-            check_value(self.typed.call(self.client(), self.folder), self.typed.kind)
-            self.seen["values"] += 1
+            self._judge()
+        except Exception as error:
+            error.add_note(f"the answer: {said.data[:1000]!r}, {len(said.data)} bytes")
+            raise
+        self.longest = max(self.longest, time.monotonic() - began)
+        self.different.add(hash(said))
+
+    def _judge(self) -> None:
+        try:
+            value = self.typed.call(self.client(), self.folder)
         except SectigoError as error:
             check_error(error)
             self.seen["errors"] += 1
-        self.longest = max(self.longest, time.monotonic() - began)
+        else:
+            check_value(value, self.typed.kind)
+            self.seen["values"] += 1
 
 
 def _pair() -> dict[str, str]:
@@ -159,7 +175,7 @@ def _pair() -> dict[str, str]:
 
 
 def few(full: int, part: int) -> settings:
-    """Return how many answers hypothesis makes: always the same ones in `make test`."""
+    """Return how many examples hypothesis makes: always the same ones in `make test`."""
     return settings(
         max_examples=share(full, part),
         deadline=None,
@@ -170,21 +186,46 @@ def few(full: int, part: int) -> settings:
     )
 
 
+class Tally:
+    """What came of the answers to all calls, and to all commands."""
+
+    def __init__(self) -> None:
+        self.calls = set[str]()
+        self.came = Counter[str]()
+        self.commands: dict[str, Counter[int]] = {}
+
+    def add(self, name: str, stage: Stage) -> None:
+        self.calls.add(name)
+        self.came.update(values=stage.seen["values"], errors=stage.seen["errors"], different=len(stage.different))
+
+    def note(self) -> None:
+        """Note the figures of what was tried, which may be calls or commands alone."""
+        if self.calls:
+            answered = self.came["values"] + self.came["errors"]
+            figure(
+                "replies",
+                f"{answered} answers, {self.came['different']} of them different, to {len(self.calls)} calls: "
+                f"{self.came['values']} values, {self.came['errors']} errors of the tree, nothing else",
+            )
+        if self.commands:
+            answered = sum(codes.total() for codes in self.commands.values())
+            figure("replies", f"{answered} answers to {len(self.commands)} commands: no traceback")
+
+
 @pytest.fixture(scope="module")
-def tally() -> Iterator[Counter[str]]:
-    """One tally of what came of the answers to all calls, and to all commands."""
-    counted = Counter[str]()
+def tally() -> Iterator[Tally]:
+    """One tally of everything."""
+    counted = Tally()
     yield counted
-    calls = (
-        f"{counted['values']} values and {counted['errors']} errors of the tree from {len(TYPED)} calls, nothing else"
-    )
-    figure("replies", f"{calls}; {counted['commands']} answers to {len(COMMANDS)} commands, no traceback")
+    counted.note()
 
 
 @pytest.fixture
-def staged(tmp_path: Path) -> Iterator[Callable[[str], Stage]]:
+def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stage]]:
     """Set the stage for a call."""
     stages: list[Stage] = []
+    # It tells each head field that it cannot read with a traceback, and pytest keeps them all.
+    monkeypatch.setattr(logging.getLogger("urllib3.connection"), "disabled", True)
 
     def stage(name: str) -> Stage:
         stages.append(Stage(name, tmp_path))
@@ -198,18 +239,30 @@ def staged(tmp_path: Path) -> Iterator[Callable[[str], Stage]]:
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_whatever_is_answered_to_a_call(staged: Callable[[str], Stage], name: str, tally: Counter[str]) -> None:
+def test_whatever_is_answered_to_a_call(staged: Callable[[str], Stage], name: str, tally: Tally) -> None:
     stage = staged(name)
 
-    @few(5000, 24)
-    @given(answers(stage.typed.valid, stage.typed.media_type))
-    def answered(said: Said) -> None:
-        stage.judge(said)
+    @few(5000 // EACH, 3)
+    @given(LOTS)
+    def answered(chance: random.Random) -> None:
+        for _ in range(EACH):
+            stage.judge(made(chance, stage.typed.valid, stage.typed.media_type))
 
     answered()
     assert min(stage.seen["values"], stage.seen["errors"]) > 0, "the answers are hopeless, or harmless"
     assert stage.longest < LONGEST
-    tally.update({"values": stage.seen["values"], "errors": stage.seen["errors"]})
+    tally.add(name, stage)
+
+
+@pytest.mark.parametrize("name", list(TYPED) if FULL else ["devices", "download"])
+def test_each_oddity_alone(staged: Callable[[str], Stage], name: str, tally: Tally) -> None:
+    stage = staged(name)
+    valid = stage.typed.valid
+    for said in each_once(valid if isinstance(valid, bytes) else json.dumps(valid).encode(), stage.typed.media_type):
+        stage.judge(said)
+    assert min(stage.seen["values"], stage.seen["errors"]) > 0, "the answers are hopeless, or harmless"
+    assert stage.longest < LONGEST
+    tally.add(name, stage)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -219,7 +272,7 @@ def test_whatever_is_answered_to_a_command(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    tally: Counter[str],
+    tally: Tally,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stage = staged(name)
@@ -233,9 +286,9 @@ def test_whatever_is_answered_to_a_command(
     }
 
     @few(200, 3)
-    @given(answers(stage.typed.valid, stage.typed.media_type))
-    def answered(said: Said) -> None:
-        stage.said = said
+    @given(LOTS)
+    def answered(chance: random.Random) -> None:
+        stage.said = made(chance, stage.typed.valid, stage.typed.media_type)
         done = sectigo(*COMMANDS[name], env=env)
         codes[done.code] += 1
         assert done.code in (0, 1, 2, 3, 4, 5, 8)
@@ -245,4 +298,4 @@ def test_whatever_is_answered_to_a_command(
         assert all(c.isprintable() or c == "\n" for c in done.err), "what a server says is no order to a terminal"
 
     answered()
-    tally["commands"] += codes.total()
+    tally.commands[name] = codes

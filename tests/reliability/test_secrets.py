@@ -17,12 +17,15 @@ from sectigo_iot import (
     FileTokenStore,
     MemoryTokenStore,
     SectigoError,
+    Verdict,
+    examine,
     login_of,
     to_har,
 )
 from sectigo_iot.calls import call_of
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.transport import Transport
+from tests.conftest import settings_for
 from tests.reliability.figures import figure, share
 from tests.reliability.forced import FORCED
 from tests.reliability.lives import Life, body_of, client_files, live, load
@@ -30,7 +33,7 @@ from tests.reliability.parrots import CALLS, FROM_FILE, GIVEN, LOGIN, STATUSES, 
 from tests.reliability.sought import Search
 from tests.replay.cassettes import FOLDER
 from tests.replay.scan import secrets_in
-from tests.unit.lying_server import PARAMS, closed_port, json_answer, lies
+from tests.unit.lying_server import BATCH, PARAMS, answer, closed_port, json_answer, lies
 from tests.unit.test_redaction import FORMS
 
 
@@ -73,7 +76,7 @@ def test_no_secret_comes_out_of_a_life(home: Path, tmp_path: Path, tls: bool) ->
 def test_a_server_that_repeats_everything_makes_nothing_known(log: io.StringIO) -> None:
     draw, search = random.Random(7), Search()
     cases = [(a, b, c, d) for a in SURFACES for b in FORMS for c in STATUSES for d in CALLS]
-    for case in draw.sample(cases, share(3000, 80)):
+    for case in draw.sample(cases, share(3000, 40)):
         said, exchanges = provoke(*case)
         secrets = {LOGIN, GIVEN, FROM_FILE, *(secret for exchange in exchanges for secret in exchange.secrets)}
         trace = to_har(exchanges)
@@ -138,6 +141,35 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
     assert search.found == [], "\n".join(search.found)
     assert len(exchanges) == 4
     figure("secrets", f"{len(things)} objects, shown in six ways: {search}")
+
+
+SAID_OF_A_BATCH = {
+    "24": json_answer({**BATCH, "status": "ISSUED", "generatorParametersValues": {"pkcs12Password": GIVEN}}),
+    "processing_info": json_answer({"active": 0, "success": 1, "failed": 0}),
+    "status": answer(200, "Ready for download", "text/plain"),
+    "auditLog": json_answer([{"action": f"created with password={GIVEN}", "pkcs12Password": GIVEN}]),
+}
+"""What each call about a batch answers, by the end of its path: two of them know what opens its PKCS#12."""
+
+
+def test_no_answer_shows_a_secret_of_its_own() -> None:
+    search = Search()
+    with lies(lambda seen: SAID_OF_A_BATCH[seen.path.rpartition("/")[2]], password=LOGIN) as (_, client):
+        batch, explained = client.batch_detail(24), client.explain(24)
+    assert explained.verdict is Verdict.READY
+    assert explained.audit_log is not None, "there was something to hide"
+    with Emulator(username="jane", password=LOGIN) as service:
+        settings = settings_for(service)
+        findings = list(examine(settings))
+        assert settings.token_store is not None
+        pair = settings.token_store.load(service.url, "jane")
+    assert pair is not None, "it has logged in"
+    things = [batch, explained, *explained, *findings]
+    for thing in things:
+        search.look(type(thing).__name__, shown(thing), {LOGIN, GIVEN, pair.access_token, pair.refresh_token})
+    assert search.found == [], "\n".join(search.found)
+    assert GIVEN in str(batch.document), "whoever asks for the document has it"
+    figure("secrets", f"{len(things)} answers, explanations and findings, shown in six ways: {search}")
 
 
 def test_no_cassette_holds_a_secret() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -33,15 +34,19 @@ sys.exit(run())
 """What the console script does, saying when it has come to it: until then it is Python that starts."""
 LINES = {
     "create": ("create", "-d", "example.com", "-b", "my batch", "-p", "correct-horse", "--wait", "--download", "out"),
+    "upload": ("upload", "one.csr", "-p", "8"),
     "download": ("download", "-i", "24", "-o", "out"),
     "batches": ("batches", "-i", "24", "--wait"),
     "auth": ("auth",),
-    "upload": ("upload", "one.csr", "-p", "8"),
 }
+TYPED_LINES = list(LINES)[: share(len(LINES), 2)]
+"""In `make test` those that place an order."""
 ORDERS = {"create": ("createSingleCertBatch", "my batch"), "upload": ("upload", "one.csr")}
 """The call that places an order, and the name that it has."""
 SLOW = 0.0008
 """Seconds before each piece of a slow answer, which has twenty."""
+TOLD, BEFORE = "of the signal, with an order told", "before it"
+"""How some runs end."""
 PATIENCE = 30.0
 """Seconds after which a process that was asked to end hangs."""
 
@@ -165,37 +170,53 @@ def tried(folder: Path, each: Try) -> str:
         told = '"batchId": 24' in ended.out or "accepted as batch 24" in ended.err
         doubted = f"the order {name!r} was under way: nobody knows its outcome" in ended.err
         assert told or doubted, (each, ended)
-        return "of the signal, with an order told" if ended.code else "before it"
-    return "of the signal" if ended.code else "before it"
+        return TOLD if ended.code else BEFORE
+    return "of the signal" if ended.code else BEFORE
 
 
-def lives(folder: Path, pool: ThreadPoolExecutor) -> dict[str, float]:
-    """Return how long each line takes from its start to its end, when nobody disturbs it."""
+def lives(folder: Path, pool: ThreadPoolExecutor) -> dict[tuple[str, str], float]:
+    """Return how long each line takes at a quick and at a slow service, when nobody disturbs it."""
 
-    def life(line: str) -> float:
-        place = Place(folder / line, "slow")
+    def life(case: tuple[str, str]) -> float:
+        line, service = case
+        place = Place(folder / service / line, service)
         with place.server:
             ended = place.run(LINES[line])
         assert ended.code == 0, ended
         return ended.seconds
 
-    return dict(zip(LINES, pool.map(life, LINES), strict=True))
+    cases = list(itertools.product(TYPED_LINES, ("quick", "slow")))
+    return dict(zip(cases, pool.map(life, cases), strict=True))
+
+
+def drawn(chance: random.Random, life: dict[tuple[str, str], float]) -> Try:
+    """Draw a run, and a moment in its life; one that hangs does so until the signal comes."""
+    line, service = chance.choice(TYPED_LINES), chance.choice(("quick", "slow", "hanging"))
+    moment = chance.uniform(0, life[line, "quick" if service == "quick" else "slow"])
+    return Try(line, service, chance.randint(1, 6), moment, chance.choice((signal.SIGINT, signal.SIGTERM)))
+
+
+def still(wanted: int, ends: Counter[str]) -> int:
+    """Return how many tries are missing: so many runs shall die of the signal, one in ten with an order told."""
+    died = ends.total() - ends[BEFORE]
+    return max(wanted - died, wanted // 10 - ends[TOLD])
 
 
 def test_a_signal_at_any_moment(tmp_path: Path) -> None:
-    chance = random.Random(None if FULL else 8)
+    chance, wanted = random.Random(None if FULL else 8), share(200, 10)
+    ends, folders = Counter[str](), (tmp_path / str(number) for number in itertools.count())
     with ThreadPoolExecutor(2) as pool:
         life = lives(tmp_path / "lives", pool)
-        tries = []
-        for _ in range(share(200, 16)):
-            line, service = chance.choice(list(LINES)), chance.choice(("quick", "slow", "hanging"))
-            moment = chance.uniform(0, life[line] * 1.05)
-            number = chance.choice((signal.SIGINT, signal.SIGTERM))
-            tries.append(Try(line, service, chance.randint(1, 6), moment, number))
-        folders = [tmp_path / str(n) for n in range(len(tries))]
-        ends = Counter(pool.map(tried, folders, tries))
-    assert ends["of the signal"] + ends["of the signal, with an order told"] > len(tries) // 2
-    figure("signals", f"{len(tries)} signals: {', '.join(f'{n} ended {how}' for how, n in sorted(ends.items()))}")
+        # Where a life was shorter than it was before, it has ended when the signal comes: that is no try.
+        while (missing := still(wanted, ends)) > 0:
+            tries = [drawn(chance, life) for _ in range(missing)]
+            ends.update(pool.map(tried, itertools.islice(folders, missing), tries))
+            assert ends.total() <= 4 * wanted, f"most of them end before: {ends}"
+    before = ends.pop(BEFORE, 0)
+    told = ", ".join(f"{count} died {how}" for how, count in sorted(ends.items()))
+    figure(
+        "signals", f"{ends.total()} signals to a process that was at work: {told} ({before} more had ended before)"
+    )
 
 
 LOCKED = """
