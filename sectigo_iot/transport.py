@@ -19,8 +19,10 @@ from requests.utils import requote_uri
 
 from sectigo_iot.calls import JSON, Call
 from sectigo_iot.config import Settings
+from sectigo_iot.endpoints import Repeat
 from sectigo_iot.errors import (
     APIError,
+    DeadlineError,
     InvalidCredentialsError,
     InvalidReplyError,
     RedirectError,
@@ -168,14 +170,15 @@ class Transport:
 
     def _repeated(self, call: Call, token: str | None) -> Reply:
         deadline = self._clock() + self._timeout
-        attempt = 0
+        attempt, earlier = 0, None
         while True:
             attempt += 1
             try:
                 return self._once(call, token, deadline)
             except SectigoError as error:
                 if not self._wait_to_repeat(call, error, attempt, deadline):
-                    raise judged(call, error) from None
+                    raise judged(call, _telling(call, earlier, error)) from None
+                earlier = error
 
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
         try:
@@ -296,6 +299,12 @@ class Transport:
     def _refused(self, call: Call, response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> APIError:
         error, proxy = api_error(call, response, body, secrets), self._pool.proxy(call.url)
         return refused_on_the_way(proxy, error, call.url, response.headers) if proxy else error
+
+
+def _telling(call: Call, earlier: SectigoError | None, last: SectigoError) -> SectigoError:
+    """Return the error to tell of a read: why it was repeated says more than that no time was left for it."""
+    harmless = call.endpoint.repeat is Repeat.FREELY
+    return earlier if earlier is not None and harmless and isinstance(last, DeadlineError) else last
 
 
 def _same_host(url: str, location: str) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from sectigo_iot.emulator import Emulator
+
+PATIENCE = 120.0
+"""Seconds within which all of them have answered, or are killed."""
 
 _PROCESS = """
 import json, sys, threading
@@ -66,9 +72,10 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            said = process.communicate(timeout=30)[0]
-            assert (process.returncode, said) == (0, "")
+        with self._limited():
+            for process in self._processes:
+                said = process.communicate()[0]
+                assert (process.returncode, said) == (0, "")
 
     def begin(self, service: Emulator, folder: Path, threads: int, password: str | None = None) -> list[str]:
         """Let every thread make one call, with the tokens in this folder; `done` each, or its error."""
@@ -85,4 +92,19 @@ class Crowd:
 
     def _hear(self) -> list[str]:
         streams = [process.stdout for process in self._processes]
-        return [stream.readline() for stream in streams if stream is not None]
+        with self._limited():
+            return [stream.readline() for stream in streams if stream is not None]
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Kill them all if this takes too long: then nobody waits for what they say."""
+        watchdog = threading.Timer(PATIENCE, self._kill)
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()

@@ -62,13 +62,16 @@ def length(made: Archive) -> int:
 
 
 class StreamingService:
-    """Logs in whoever asks, and sends the ZIP with `pause` seconds after each piece."""
+    """Logs in whoever asks, and sends the ZIP with `pause` seconds after each piece.
+
+    As long as `halts` is true, it sends no more than half of it.
+    """
 
     def __init__(self, made: Archive, *, pause: float = 0) -> None:
         self.archive = made
         self.pause = pause
         self.length = length(made)
-        self.sent = 0
+        self.halts = False
 
     def __enter__(self) -> Self:
         service = self
@@ -85,7 +88,7 @@ class StreamingService:
             def do_GET(self) -> None:
                 service.head(self, "application/octet-stream", service.length)
                 with contextlib.suppress(OSError):
-                    service.archive(lambda data: service.send(self.wfile.write, data))
+                    service.send(self.wfile.write)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Say nothing."""
@@ -104,11 +107,19 @@ class StreamingService:
         handler.send_header("Content-Length", str(size))
         handler.end_headers()
 
-    def send(self, write: Write, data: bytes) -> None:
-        write(data)
-        self.sent += len(data)
-        if self.pause:
-            time.sleep(self.pause)
+    def send(self, write: Write) -> None:
+        sent = 0
+
+        def piece(data: bytes) -> None:
+            nonlocal sent
+            write(data)
+            sent += len(data)
+            if self.pause:
+                time.sleep(self.pause)
+            while self.halts and sent > self.length // 2:
+                time.sleep(0.005)
+
+        self.archive(piece)
 
     @property
     def url(self) -> str:

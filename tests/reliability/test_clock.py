@@ -5,25 +5,44 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-from sectigo_iot import FileTokenStore, InvalidClaimsError, IoTManager, MemoryTokenStore
+from sectigo_iot import FileTokenStore, InvalidClaimsError, IoTManager, MemoryTokenStore, NotReadyError
 from sectigo_iot.auth import Authenticator
 from sectigo_iot.credentials import login_of
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.transport import Transport
 from tests.conftest import settings_for
 from tests.reliability.figures import figure
-from tests.unit.lying_server import Clock, LyingServer, Seen, json_answer, jwt, lies, settings_at, tokens
+from tests.unit.lying_server import Clock, LyingServer, Seen, answer, json_answer, jwt, lies, settings_at, tokens
 
 HOUR = 3600.0
 LICENCES = json_answer({"ordered": 1, "issued": 1})
 NOW = float(int(time.time()))
 _numbers = itertools.count()
+STEPS = (-2 * HOUR, -HOUR, -30.0, 30.0, HOUR, 2 * HOUR)
 HELD: list[str] = []
 """What held so far, for the figure."""
+RENEWED: set[tuple[float, float, float]] = set()
+"""Lifetimes in seconds, with an age at which a token was still used, and one at which it was renewed."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted() -> Iterator[None]:
+    """Note what all tests of this module have seen, where they all have."""
+    yield
+    wrong, steps, pauses, forms = (HELD.count(each) for each in ("wrong", "step", "pause", "form"))
+    if wrong and steps and pauses and forms:
+        figure(
+            "clock",
+            f"{wrong} wrong clocks, {steps} steps of up to two hours between calls, {pauses} in pauses, "
+            f"{forms} forms of iat and exp: no loop",
+        )
+        for lifetime, used, renewed in sorted(RENEWED):
+            figure("clock", f"a token of {lifetime:g} s: still used at {used:g} s, renewed at {renewed:g} s")
 
 
 def cost(server: LyingServer) -> tuple[int, int, int]:
@@ -94,11 +113,11 @@ def test_a_clock_that_steps_during_a_wait_starts_no_loop(step: float, during: st
     moves = iter((step, 0))
 
     def moving(name: str, reply: Callable[[], bytes]) -> Callable[[Seen], bytes]:
-        def answer(_: Seen) -> bytes:
+        def replied(_: Seen) -> bytes:
             clock.now += next(moves, 0) if name == during else 0
             return reply()
 
-        return answer
+        return replied
 
     def fresh() -> bytes:
         return json_answer(tokens())
@@ -119,6 +138,89 @@ def test_a_clock_that_steps_during_a_wait_starts_no_loop(step: float, during: st
         for _ in range(3):
             client.licenses_used()
         assert cost(server) == (3, 0, 0)
+
+
+class Stepping(Clock):
+    """A clock in whose pauses another one, which goes on as well, steps."""
+
+    def __init__(self, other: Clock, step: float) -> None:
+        super().__init__()
+        self._other = other
+        self._step = step
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self._other.now += seconds + self._step
+
+
+def test_a_clock_that_steps_while_a_batch_is_waited_for_changes_no_pause() -> None:
+    pauses = {}
+    for step in (0.0, *STEPS):
+        clock = Clock(NOW)
+        ticks = Stepping(clock, step)
+        with lies(Issuing(looks=5), clock=clock, ticks=ticks) as (server, client):
+            assert client.wait(24, timeout=60).success == 1
+            _, logins, refreshes = cost(server)
+        pauses[step] = ticks.slept
+        assert len(ticks.slept) == 5
+        assert ticks.slept == pauses[0.0]
+        # Each step may cost a renewal, where it looks as if the token had run out, and none costs more.
+        assert logins + refreshes <= 1 + (len(ticks.slept) if step else 0)
+        HELD.extend(["pause"] * bool(step))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_clock_that_steps_while_a_batch_is_waited_for_does_not_move_the_end(step: float) -> None:
+    clock = Clock(NOW)
+    ticks = Stepping(clock, step)
+    with lies(Issuing(looks=1000), clock=clock, ticks=ticks) as (_, client), pytest.raises(NotReadyError):
+        client.wait(24, timeout=60)
+    assert sum(ticks.slept) == 60
+    HELD.append("pause")
+
+
+class Issuing:
+    """Answers as a service does that is asked about a batch, which is ready after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks
+
+    def __call__(self, seen: Seen) -> bytes:
+        if seen.path.endswith("/processing_info"):
+            self.left -= 1
+            ready = self.left < 0
+            return json_answer({"active": 0 if ready else 1, "success": int(ready), "failed": 0})
+        return answer(200, "Ready for download" if self.left < 0 else "Processing", "text/plain")
+
+
+def in_seconds(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
+
+
+def at_a_moment(seconds: int) -> dict[str, str]:
+    """The same by the service's own clock, which is a day off."""
+    there = NOW - 24 * HOUR
+    return {"Date": formatdate(there, usegmt=True), "Retry-After": formatdate(there + seconds, usegmt=True)}
+
+
+@pytest.mark.parametrize("form", [in_seconds, at_a_moment])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_clock_that_steps_while_a_read_is_put_off_changes_no_pause(
+    step: float, form: Callable[[int], dict[str, str]]
+) -> None:
+    clock = Clock(NOW)
+    ticks = Stepping(clock, step)
+    busy = answer(503, "{}", **{name.replace("-", "_"): value for name, value in form(7).items()})
+    with lies(busy, busy, LICENCES, clock=clock, ticks=ticks) as (server, client):
+        client.licenses_used()
+        assert ticks.slept == [7.0, 7.0]
+        assert cost(server) == (3, 1, 0)
+        for _ in range(3):
+            client.licenses_used()
+        calls, logins, refreshes = cost(server)
+        assert calls == 3
+        assert logins + refreshes <= 1
+        HELD.append("pause")
 
 
 def test_a_clock_that_is_set_back_lets_no_token_live_longer() -> None:
@@ -181,6 +283,7 @@ def test_a_token_of_any_claims_is_used_and_renewed_in_time(claims: dict[str, obj
             client.licenses_used()
             assert cost(server) == expected
     HELD.append("form")
+    RENEWED.add((lifetime, lifetime - 6, lifetime - 5))
 
 
 @pytest.mark.parametrize("claims", [{"iat": NOW}, {"exp": NOW + 100}, {"iat": NOW, "exp": "soon"}])
@@ -242,9 +345,3 @@ def test_tokens_that_are_dated_by_another_clock(skewed: Emulator) -> None:
     asked = [str(each["call"]) for each in skewed.control.journal()]
     assert (asked.count("authenticate"), asked.count("refresh")) == (1, 3)
     assert {each["status"] for each in skewed.control.journal()} == {200}
-
-
-def test_what_held_is_counted() -> None:
-    wrong, steps, forms = (HELD.count(each) for each in ("wrong", "step", "form"))
-    figure("clock", f"{wrong} wrong clocks, {steps} steps of up to two hours, {forms} forms of iat and exp: no loop")
-    figure("clock", "renewed at 595 s of 600, and not before")

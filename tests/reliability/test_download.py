@@ -15,7 +15,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,7 @@ def attempted(client: IoTManager, place: Place, force: bool) -> SectigoError | O
 
 
 def test_cut_at_every_position(places: Callable[[bool], Place]) -> None:
-    count, tried, teller = share(200, 25), 0, Teller()
+    count, tried, kept, teller = share(200, 16), 0, 0, Teller()
     with lies(teller) as (_, client):
         for position in (round(number * (len(NEW) - 1) / (count - 1)) for number in range(count)):
             for promised in (len(NEW), position, None):
@@ -82,16 +84,17 @@ def test_cut_at_every_position(places: Callable[[bool], Place]) -> None:
                 for old, force in SITUATIONS if FULL else [SITUATIONS[tried % 4]]:
                     place = places(old)
                     teller.chosen = of_length(promised, NEW[:position])
+                    tried += 1
                     error = attempted(client, place, force)
                     assert isinstance(error, (BundleError, TransportError, TargetExistsError)), (position, promised)
                     assert isinstance(error, TargetExistsError) == (old and not force)
                     place.check(OLD if old else None)
-                    tried += 1
+                    kept += 1
         teller.chosen = of_length(len(NEW), NEW)
         place = places(True)
         assert attempted(client, place, True) is None
         place.check(NEW)
-    figure("download", f"cut at {count} positions, {tried} downloads: 0 files that are not the old one")
+    figure("download", f"cut at {count} positions, {tried} downloads: {tried - kept} files that are not the old one")
 
 
 NAMES = (
@@ -158,7 +161,7 @@ def environ_of(service: StreamingService) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": PYTHONPATH, **service.environ}
 
 
-@pytest.mark.parametrize(("old", "force"), SITUATIONS)
+@pytest.mark.parametrize(("old", "force"), SITUATIONS if FULL else SITUATIONS[1:3])
 def test_a_file_that_may_not_grow(
     old: bool, force: bool, sectigo: Runner, places: Callable[[bool], Place], home: Path
 ) -> None:
@@ -238,15 +241,17 @@ PACE = 0.02
 """Seconds between two pieces of the ZIP, so that it takes as long as the command takes to start."""
 
 
-def killed_after(seconds: float, place: Place, service: StreamingService) -> bool:
-    """Start the command, kill it after so many seconds, and return whether it was still there."""
+def killed(place: Place, service: StreamingService, until: Callable[[], object]) -> bool:
+    """Start the command, kill it when `until` comes back, and return whether it was still there."""
     service.pause = PACE
     words = command("download", "-i", "24", "-o", str(place.folder), "--force")
     with subprocess.Popen(
         words, env=environ_of(service), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=place.tree
     ) as process:
-        time.sleep(seconds)
-        process.kill()
+        try:
+            until()
+        finally:
+            process.kill()
     service.pause = 0
     return process.returncode == -signal.SIGKILL
 
@@ -261,35 +266,71 @@ def life_of(service: StreamingService, home: Path) -> float:
     return time.monotonic() - began
 
 
+MADE = archive(1, 16, last=4000)
+
+
+def mended(place: Place, old: bool, service: StreamingService, sectigo: Runner, home: Path) -> Counter[str]:
+    """Look at what a kill has left, run the command once more, and count what is unfinished before and after."""
+    target, new = place.folder / "24.zip", whole(MADE)
+    assert target.read_bytes() in (OLD, new) if target.exists() else not old
+    assert place.outside() == place.before
+    before = len(left_over(place.folder, home))
+    done = sectigo("download", "-i", "24", "-o", str(place.folder), "--force", env=service.environ)
+    assert done.code == 0, done
+    after = len(left_over(place.folder, home))
+    assert after == 0
+    place.check(new)
+    return Counter(before=before, after=after)
+
+
 def test_killed_at_any_moment(sectigo: Runner, places: Callable[[bool], Place], home: Path) -> None:
-    made = archive(1, 16, last=4000)
-    new, cache = whole(made), home / ".cache" / "sectigo-iot"
-    times, moments, killed, found = share(50, 8), random.Random(11), 0, 0
-    with StreamingService(made) as service:
+    times, moments, kills, found = share(50, 4), random.Random(11), 0, Counter[str]()
+    with StreamingService(MADE) as service:
         life = life_of(service, home)
         for number in range(4 * times):
-            if killed == times:
+            if kills == times:
                 break
             if number % 3 == 0:
                 # Every third one has to log in, and to keep its tokens.
-                shutil.rmtree(cache)
+                shutil.rmtree(home / ".cache" / "sectigo-iot")
             place = places(number % 2 == 0)
             # One after the other they spread over its whole life, which is not always the same.
-            if killed_after(life * (killed + moments.random()) / times, place, service):
-                killed += 1
+            moment = life * (kills + moments.random()) / times
+            if killed(place, service, partial(time.sleep, moment)):
+                kills += 1
             else:
                 life *= 0.95
-            target = place.folder / "24.zip"
-            assert target.read_bytes() in (OLD, new) if target.exists() else number % 2
-            assert place.outside() == place.before
-            found += len(left_over(place.folder, home))
-            done = sectigo("download", "-i", "24", "-o", str(place.folder), "--force", env=service.environ)
-            assert done.code == 0, done
-            assert left_over(place.folder, home) == []
-            place.check(new)
-    assert killed == times
-    assert found, "none was killed while it wrote"
-    figure("download", f"{killed} processes killed: {found} unfinished files, 0 of them after the next run")
+            found += mended(place, number % 2 == 0, service, sectigo, home)
+    assert kills == times
+    noted("at any moment", kills, found)
+
+
+def noted(when: str, kills: int, found: Counter[str]) -> None:
+    what = f"{found['before']} unfinished files, {found['after']} of them after the next run"
+    figure("download", f"{kills} processes killed {when}: {what}")
+
+
+def test_killed_while_it_writes(sectigo: Runner, places: Callable[[bool], Place], home: Path) -> None:
+    kills, found = 0, Counter[str]()
+    with StreamingService(MADE) as service:
+        for number in range(share(20, 2)):
+            place = places(number % 2 == 0)
+            service.halts = True
+            assert killed(place, service, partial(unfinished_in, place.folder))
+            service.halts = False
+            kills += 1
+            assert left_over(place.folder)
+            found += mended(place, number % 2 == 0, service, sectigo, home)
+    assert found["before"] == kills
+    noted("while they wrote", kills, found)
+
+
+def unfinished_in(folder: Path) -> None:
+    """Wait until something is being written there."""
+    until = time.monotonic() + 30
+    while not any(path.stat().st_size for path in left_over(folder)):
+        assert time.monotonic() < until, "nothing is written"
+        time.sleep(0.01)
 
 
 MANY = """
@@ -323,20 +364,21 @@ def watched(target: Path, wanted: bytes) -> Iterator[list[bool]]:
         watcher.join()
 
 
-def test_eight_processes_at_once(places: Callable[[bool], Place]) -> None:
+def test_many_processes_at_once(places: Callable[[bool], Place]) -> None:
     made = archive(3, 2, last=100)
-    new, place, times = whole(made), places(False), share(100, 5)
+    new, place, many, times = whole(made), places(False), share(8, 4), share(100, 5)
     with StreamingService(made, pause=0.001) as service, watched(place.folder / "24.zip", new) as looks:
         processes = [
             subprocess.Popen([sys.executable, "-c", MANY, str(place.folder), str(times)], env=environ_of(service))
-            for _ in range(8)
+            for _ in range(many)
         ]
         codes = [process.wait(120) for process in processes]
-    assert codes == [0] * 8
+    assert codes == [0] * many
     assert looks
     assert all(looks)
     place.check(new)
-    figure("download", f"8 processes of {times} downloads each of one batch: whole at each of {len(looks)} looks")
+    what = f"whole at {sum(looks)} of {len(looks)} looks"
+    figure("download", f"{len(codes)} processes of {times} downloads each of one batch: {what}")
 
 
 def test_of_four_processes_one_makes_the_file(places: Callable[[bool], Place], sectigo: Runner, home: Path) -> None:

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
+from sectigo_cli.grammar import COMMANDS as COMMANDS_OF_THE_GRAMMAR
+from sectigo_cli.grammar import command_parser
 from sectigo_iot import IoTManager, MemoryTokenStore, Settings, UnreachableError
+from sectigo_iot.config import VARIABLES
 from sectigo_iot.emulator import Emulator
 from tests.commands.signing_requests import request
 from tests.conftest import Result, Runner
-from tests.reliability.figures import FULL, figure
+from tests.reliability.figures import FULL, figure, share
 from tests.reliability.witnesses import Authority, Relay, authority
 
 REQUEST = re.compile(rb"(?:^|\n)?((?:GET|POST|PUT) /\S* HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*)\r\n")
 BEARER = re.compile(rb"\r\nAuthorization: (.*)\r\n")
+# As an error this warning would hinder what it warns of, and no server would hear of it.
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 HOSTILE = "password-of-netrc"
+ELSEWHERE = {
+    "GIT_SSL_NO_VERIFY": "1",
+    "NODE_TLS_REJECT_UNAUTHORIZED": "0",
+    "SSL_NO_VERIFY": "1",
+    "SSL_VERIFY": "false",
+    "CURL_INSECURE": "1",
+    "AWS_CA_BUNDLE": "",
+    "PIP_TRUSTED_HOST": "localhost",
+    "SECTIGO_INSECURE": "1",
+    "SECTIGO_SKIP_VERIFY": "1",
+    "SECTIGO_TLS_VERIFY": "0",
+    "SECTIGO_VERIFY": "false",
+}
+"""What turns the verification off in other programs, or might be thought to do so here."""
 
 COMMANDS = (
     "auth",
@@ -133,6 +154,8 @@ def hostile(world: World, home: Path) -> dict[str, dict[str, str]]:
         },
         "an empty folder of CAs": {"SSL_CERT_DIR": str(home / "nothing"), "REQUESTS_CA_BUNDLE": str(home)},
         "no verification": {"PYTHONHTTPSVERIFY": "0", "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": ""},
+        "no CA": dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "/dev/null"),
+        "no verification elsewhere": {**ELSEWHERE, "SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": ""},
         "warnings are errors": {"PYTHONWARNINGS": "error"},
         "keys on disk": {"SSLKEYLOGFILE": str(home / "session-keys")},
         "keys to nowhere": {"SSLKEYLOGFILE": "/proc/none/session-keys"},
@@ -166,7 +189,9 @@ def judged(relay: Relay, before: int) -> tuple[int, int]:
     return len(heads), right
 
 
-COUNTED = {"requests": 0, "right": 0, "forged": 0}
+COUNTED = {"requests": 0, "right": 0, "forged": 0, "switches": 0}
+HEARD: list[bytes] = []
+"""What a forged server heard, each time that somebody looked."""
 
 
 @pytest.mark.needs("openssl")
@@ -193,8 +218,8 @@ def test_our_authorities_and_our_token_hold(
 
 
 def chosen(name: str) -> tuple[str, ...]:
-    """All commands where a netrc is against us; a few of them under the rest."""
-    return COMMANDS if FULL or "netrc" in name.lower() else COMMANDS[1:2] + COMMANDS[-2:-1]
+    """All commands where a netrc is against us; an order under the rest."""
+    return COMMANDS if FULL or name == "~/.netrc" else COMMANDS[-2:-1]
 
 
 def run(runner: Runner, world: World, command: str, environ: Mapping[str, str]) -> Result:
@@ -215,8 +240,14 @@ def test_a_forged_service_hears_nothing(world: World, home: Path, sectigo: Runne
             refuses(world, variables, ca_file)
             COUNTED["forged"] += 1
     assert world.forged.connections >= COUNTED["forged"]
-    assert world.forged.heard == b""
+    hears_nothing(world)
     assert not (home / "session-keys").exists(), "no session key is written, whatever is trusted"
+
+
+def hears_nothing(world: World) -> None:
+    heard = world.forged.heard
+    assert heard == b""
+    HEARD.append(heard)
 
 
 def refuses(world: World, variables: Mapping[str, str], ca_file: str | None) -> None:
@@ -250,6 +281,73 @@ def test_what_is_hostile_here_would_win_elsewhere(world: World, home: Path) -> N
     assert b"Bearer ours" not in world.forged.heard
 
 
+# Nothing turns the verification off
+
+OFF = ("", "0", "false", "none", "no", "/dev/null", "/dev", "disabled", "*", "localhost")
+"""Values by which one might try it."""
+ABOUT_TRUST = re.compile("verif|insecure|unsafe|check|trust|skip|ignore|tls|ssl")
+TALKING = [name for name in COMMANDS_OF_THE_GRAMMAR if name not in ("serve", "validate", "completion", "help")]
+
+
+@pytest.mark.parametrize("command", COMMANDS_OF_THE_GRAMMAR)
+def test_no_option_has_a_name_that_is_about_trust(command: str) -> None:
+    # What `serve` has is about the emulator's own certificate.
+    expected = ["--tls"] if command == "serve" else []
+    assert [flag for flag in command_parser(command).by_flag if ABOUT_TRUST.search(flag)] == expected
+
+
+def reaches(world: World, before: int) -> bool:
+    """Whether somebody has connected to the forged server since then, and said nothing."""
+    hears_nothing(world)
+    COUNTED["switches"] += 1
+    return world.forged.connections > before
+
+
+@pytest.mark.parametrize("command", TALKING if FULL else ["licenses"])
+def test_no_option_turns_the_verification_off(
+    world: World, sectigo: Runner, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = next((each for each in COMMANDS if each.partition(" ")[0] == command), command)
+    reached = 0
+    for flag, action in command_parser(command).by_flag.items():
+        for value in [[]] if action.nargs == 0 else [[each] for each in OFF[:: share(1, 5)]]:
+            before = world.forged.connections
+            words = [*line.format(**world.words).split(), flag, *value]
+            done = sectigo(*words, env=world.environ(world.forged))
+            assert "Traceback" not in done.err, (words, done)
+            reached += reaches(world, before)
+    assert reached > 5
+
+
+def test_no_variable_of_ours_turns_the_verification_off(world: World, sectigo: Runner) -> None:
+    reached = 0
+    for variable in (*VARIABLES.values(), *(name for name in ELSEWHERE if name.startswith("SECTIGO_"))):
+        for value in OFF if variable == "SECTIGO_CA_FILE" else OFF[:: share(1, 5)]:
+            before = world.forged.connections
+            done = sectigo("licenses", env={**world.environ(world.forged), variable: value})
+            assert done.code != 0, (variable, value, done)
+            reached += reaches(world, before)
+    assert reached > 5
+
+
+def test_no_argument_turns_the_verification_off(world: World) -> None:
+    reached = 0
+    right = {"endpoint": world.forged.at("localhost"), "environment": "staging", "ca_file": str(world.ours)}
+    known: dict[str, Any] = {**right, "username": world.service.username, "password": world.service.password}
+    names = [name for name in inspect.signature(Settings).parameters if name not in ("endpoint", "environ")]
+    for name, value in itertools.product(names, (None, False, 0, *OFF[:: share(1, 5)])):
+        before = world.forged.connections
+        # What is of a wrong kind may be an error of any kind: what counts is what the server hears.
+        with (
+            pytest.raises(Exception),  # noqa: B017
+            IoTManager(Settings(**{**known, name: value}, environ={})) as client,
+        ):
+            client.authenticate()
+        reached += reaches(world, before)
+    assert reached > 5
+
+
 @pytest.fixture(scope="module", autouse=True)
 def counted() -> Iterator[None]:
     """Note what all tests of this module have seen."""
@@ -258,5 +356,7 @@ def counted() -> Iterator[None]:
         figure(
             "environment",
             f"{COUNTED['right']} of {COUNTED['requests']} requests with our token alone; "
-            f"{COUNTED['forged']} commands before a forged server, which heard 0 bytes",
+            f"{COUNTED['forged']} commands before a forged server, which heard {len(b''.join(HEARD))} bytes",
         )
+        what = "values of options, variables and arguments by which the verification might be turned off"
+        figure("environment", f"{COUNTED['switches']} {what}: the forged server heard {len(b''.join(HEARD))} bytes")

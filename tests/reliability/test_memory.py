@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import struct
 import subprocess
@@ -15,8 +16,8 @@ import pytest
 from sectigo_iot import BundleError
 from sectigo_iot.pki import check_zip
 from tests.packages import PYTHONPATH
-from tests.reliability.figures import figure, share
-from tests.reliability.streaming import Archive, StreamingService, archive, length
+from tests.reliability.figures import FULL, figure, share
+from tests.reliability.streaming import StreamingService, archive, length
 
 MIB = 1 << 20
 MOST = 60 * MIB
@@ -59,19 +60,18 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("made", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("words", [COMMAND, LIBRARY], ids=["command", "library"])
-def test_a_large_download(
-    made: Archive, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+WAYS = {"command": COMMAND, "library": LIBRARY}
+PAIRS = [*itertools.product(SHAPES, WAYS)] if FULL else [*zip(SHAPES, WAYS, strict=True)]
+
+
+@pytest.mark.parametrize(("shape", "how"), PAIRS)
+def test_a_large_download(shape: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with StreamingService(made) as service:
-        code, most = measured(*words, **service.environ)
+    with StreamingService(SHAPES[shape]) as service:
+        code, most = measured(*WAYS[how], **service.environ)
     assert code == 0
     assert Path("24.zip").stat().st_size == service.length >= SIZE * 0.98
     assert most < MOST
-    shape = next(name for name, shape in SHAPES.items() if shape is made)
-    how = "command" if words is COMMAND else "library"
     figure("memory", f"{how}, {service.length / MIB:.0f} MiB, {shape}: {most / MIB:.0f} MiB")
 
 
@@ -95,7 +95,7 @@ def directory_of(records: int) -> bytes:
     return data[:start] + directory + data[end : end + 12] + struct.pack("<IIH", len(directory), start, 0)
 
 
-@pytest.mark.parametrize("records", [200_000, share(2_000_000, 500_000)])
+@pytest.mark.parametrize("records", [200_000, 2_000_000][: share(2, 1)])
 def test_a_directory_without_end_is_refused_before_it_is_read(records: int, tmp_path: Path) -> None:
     (tmp_path / "24.zip").write_bytes(directory_of(records))
     with pytest.raises(BundleError, match="holds more than the 100000 entries allowed"):

@@ -16,7 +16,7 @@ from tests.conftest import settings_for
 from tests.reliability.crowd import Crowd
 from tests.reliability.figures import figure, share
 
-PROCESSES, THREADS = share(32, 6), 4
+PROCESSES, THREADS = share(32, 4), 4
 MANY = f"{PROCESSES} processes x {THREADS} threads"
 
 

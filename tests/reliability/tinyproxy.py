@@ -42,7 +42,9 @@ class Tinyproxy:
         """Whether it listens, which takes it a moment."""
         for _ in range(200):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
-                return True
+                # It may be somebody else who listens: then this one ends.
+                time.sleep(0.05)
+                return self._process.poll() is None
             if self._process.poll() is not None:
                 return False
             time.sleep(0.02)

@@ -837,6 +837,12 @@ def tls_server(folder: Path) -> Iterator[str]:
         thread.join(5)
 
 
+def test_why_it_was_repeated_is_told_rather_than_that_no_time_was_left() -> None:
+    with lies(RESET, HANG, timeout=0.5) as (server, client), pytest.raises(TransportError, match="broke off"):
+        client.licenses_used()
+    assert len(server.calls) == 2
+
+
 @pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
