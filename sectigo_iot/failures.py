@@ -61,8 +61,9 @@ PASSING = frozenset({429, 502, 503, 504})
 UNREACHABLE_ATTEMPTS = 3
 LOGIN_ATTEMPTS = 3
 """A password whose answer is lost may have been refused, and five refusals lock many an account."""
-UNUSABLE = (requests.RequestException, HTTPError, ValueError)
-"""What the HTTP library raises where there is no usable answer; ValueError for a chunk of a negative size."""
+_NONSENSE = (requests.exceptions.ContentDecodingError, ValueError, OverflowError)
+UNUSABLE = (requests.RequestException, HTTPError, ValueError, OverflowError)
+"""What the HTTP library raises where there is no usable answer; the last two for a chunk of a negative size."""
 
 _ERRORS: dict[int, type[APIError]] = {
     401: InvalidCredentialsError,
@@ -88,7 +89,7 @@ def lost(error: Exception, call: Call, seconds: float, *, sent: bool, ca_file: s
         return _unreachable(urlsplit(call.url).netloc, cause, seconds, ca_file)
     if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
         return too_slow(call, seconds)
-    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.ContentDecodingError | ValueError):
+    if isinstance(error, _NONSENSE):
         return InvalidReplyError(f"{call.endpoint.name}: {urlsplit(call.url).netloc} sent no usable HTTP answer")
     return _broken_off(call, tls_error(error))
 

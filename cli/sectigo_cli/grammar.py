@@ -103,7 +103,9 @@ def chosen(words: Sequence[str], options: argparse.Namespace) -> str:
     """Return the command that stands at the front. Raises UsageError."""
     if not words:
         raise UsageError("which command?", hint=_ALL)
-    return command_named(words[0], shown=options.login_password is None)
+    # Where a password stands behind it, this word may be that password, astray.
+    behind = any(word.startswith(("-p", "--p")) for word in words[1:])
+    return command_named(words[0], shown=options.login_password is None and not behind)
 
 
 def module_of(name: str) -> ModuleType:

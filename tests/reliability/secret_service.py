@@ -83,7 +83,7 @@ def silent(environ: Mapping[str, str], name: str) -> Iterator[None]:
 
 
 def _wait_for_collection(address: str) -> None:
-    for _ in range(100):
+    for _ in range(600):
         with contextlib.suppress(Exception):
             if not is_locked(address):
                 return

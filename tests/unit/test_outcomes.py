@@ -77,6 +77,15 @@ def test_an_answer_lost_behind_a_proxy_is_unknown(lost: bytes, monkeypatch: pyte
         assert [seen.method for seen in proxy.calls] == ["PUT", "POST"]
 
 
+@pytest.mark.parametrize("size", [b"-5", b"-" + b"9" * 40, b"x"])
+def test_a_chunk_of_no_size_leaves_it_unknown(size: bytes) -> None:
+    head = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+    with lies(head + size + b"\r\n{}\r\n") as (server, client):
+        with pytest.raises(OutcomeUnknownError):
+            client.create_single_cert_batch(1, "first", PARAMS)
+        assert len(server.calls) == 1
+
+
 def test_a_proxy_that_is_not_there_has_carried_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         behind(f"http://127.0.0.1:{closed_port()}", monkeypatch) as client,
