@@ -124,7 +124,7 @@ def test_the_tables_of_calls_are_those_of_the_code() -> None:
 CODES = {
     str(code): name.lower().replace("_", " ")
     for name, code in vars(exits).items()
-    if name.isupper() and type(code) is int and code < 128
+    if name[0].isupper() and name.isupper() and type(code) is int and code < 128
 }
 """Each exit code, and the words that its meaning begins with: those of its constant."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
