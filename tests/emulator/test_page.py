@@ -390,7 +390,8 @@ def test_a_key_does_nothing_to_what_is_out_of_view(browser: Browser, own: tuple[
     emulator, api = own
     emulator.control.next_life("stuck", times=8)
     numbers = [int(api.order().json()["batchId"]) for _ in range(8)]
-    browser.shows("[data-batch]")
+    # A row that comes in would move the view on its way.
+    browser.until("document.querySelectorAll('[data-batch]').length === 8")
     browser.run("document.querySelector(arguments[0]).focus()", f"[data-batch='{numbers[0]}'] [data-act=fail]")
     browser.run("scrollTo(0, 0)")
     browser.keys(Keys.ENTER)
