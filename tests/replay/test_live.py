@@ -302,7 +302,12 @@ def without_record() -> dict[str, str]:
 
 @pytest.mark.parametrize(("answer", "recorded"), [("y", True), ("", False), ("n", False)])
 def test_at_a_terminal_it_asks(answer: str, recorded: bool, emulator: Emulator, tmp_path: Path) -> None:
-    environ = {**without_record(), **emulator.environ, "PYTHONPATH": PYTHONPATH, "RECORD_FOLDER": str(tmp_path)}
+    environ = {
+        **without_record(),
+        **emulator.environ,
+        "PYTHONPATH": f"{PYTHONPATH}{os.pathsep}{ROOT}",
+        "RECORD_FOLDER": str(tmp_path),
+    }
     command = [sys.executable, "-m", "tests.replay.live"]
     code, shown = run_at_terminal(command, {"recorded? [y/N] ": answer}, env=environ, cwd=ROOT)
     assert (code == 0) is recorded, shown
@@ -549,7 +554,7 @@ def test_what_the_page_shows_is_what_happens(emulator: Emulator, tmp_path: Path)
             **without_record(),
             **emulator.environ,
             **given,
-            "PYTHONPATH": PYTHONPATH,
+            "PYTHONPATH": f"{PYTHONPATH}{os.pathsep}{ROOT}",
             "RECORD_FOLDER": str(tmp_path),
         },
         cwd=ROOT,
