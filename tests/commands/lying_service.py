@@ -88,6 +88,16 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: that a client is killed is what some tests want."""
 
 
+def environ_at(url: str) -> Mapping[str, str]:
+    """Return the variables of a user of the service at this address."""
+    return {
+        "SECTIGO_USERNAME": USERNAME,
+        "SECTIGO_PASSWORD": PASSWORD,
+        "SECTIGO_ENDPOINT": url,
+        "SECTIGO_ENVIRONMENT": "testing",
+    }
+
+
 class LyingService:
     """Logs in whoever asks; orders are accepted; anything else is 404, unless `answers` says otherwise."""
 
@@ -162,9 +172,4 @@ class LyingService:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return {
-            "SECTIGO_USERNAME": USERNAME,
-            "SECTIGO_PASSWORD": PASSWORD,
-            "SECTIGO_ENDPOINT": self.url,
-            "SECTIGO_ENVIRONMENT": "testing",
-        }
+        return environ_at(self.url)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Self, cast
 
-from tests.commands.lying_service import PASSWORD, USERNAME, tokens
+from tests.commands.lying_service import environ_at, tokens
 
 BLOCK = random.Random(5).randbytes(1 << 16)
 """Nothing that deflate could make smaller."""
@@ -127,12 +127,7 @@ class StreamingService:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return {
-            "SECTIGO_USERNAME": USERNAME,
-            "SECTIGO_PASSWORD": PASSWORD,
-            "SECTIGO_ENDPOINT": self.url,
-            "SECTIGO_ENVIRONMENT": "testing",
-        }
+        return environ_at(self.url)
 
 
 class _Server(ThreadingHTTPServer):

@@ -44,6 +44,7 @@ from tests.packages import PYTHONPATH
 from tests.reliability.figures import figure, share
 from tests.reliability.witnesses import Witness
 from tests.terminals import run_at_terminal
+from tests.unit import tls_server
 from tests.unit.lying_server import (
     HANG,
     PASSWORD,
@@ -58,8 +59,9 @@ from tests.unit.lying_server import (
     token,
     tokens,
 )
-from tests.unit.tls_server import KEY_PASSWORD, Files, TLSServer, client_files, demanding, new_authority
+from tests.unit.tls_server import KEY_PASSWORD, Files, TLSServer, client_files, demanding
 
+authority, stranger = tls_server.authority, tls_server.stranger
 LICENCES = json_answer({"ordered": 1, "issued": 1})
 DENIED = json_answer({"status": 401, "message": "no", "errorCode": 1, "timestamp": 1}, 401)
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -83,16 +85,6 @@ def files(service: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Files:
 def fresh(request: pytest.FixtureRequest) -> None:
     if "service" in request.fixturenames:
         request.getfixturevalue("service").control.clear_journal()
-
-
-@pytest.fixture(scope="module")
-def authority() -> CertificateAuthority:
-    return new_authority()
-
-
-@pytest.fixture(scope="module")
-def stranger() -> CertificateAuthority:
-    return new_authority()
 
 
 @pytest.fixture

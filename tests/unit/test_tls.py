@@ -22,20 +22,12 @@ from sectigo_iot.client_certificate import ClientCertificate
 from sectigo_iot.emulator.ca.authority import CertificateAuthority
 from sectigo_iot.tls import LARGEST, complete_context, server_context, tls_error
 from tests.reliability.authority import Authority
+from tests.unit import tls_server
 from tests.unit.lying_server import json_answer, settings_at
-from tests.unit.tls_server import KEY_PASSWORD, Files, TLSServer, client_files, new_authority, open_to_all
+from tests.unit.tls_server import KEY_PASSWORD, Files, TLSServer, client_files, open_to_all
 
+authority, stranger = tls_server.authority, tls_server.stranger
 LICENCES = json_answer({"ordered": 1, "issued": 1})
-
-
-@pytest.fixture(scope="module")
-def authority() -> CertificateAuthority:
-    return new_authority()
-
-
-@pytest.fixture(scope="module")
-def stranger() -> CertificateAuthority:
-    return new_authority()
 
 
 @pytest.fixture

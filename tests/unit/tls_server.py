@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,6 +44,16 @@ class TLSServer(LyingServer):
 
 def new_authority() -> CertificateAuthority:
     return create_authority("p256", "http://127.0.0.1:1", time.time)
+
+
+@pytest.fixture(scope="module")
+def authority() -> CertificateAuthority:
+    return new_authority()
+
+
+@pytest.fixture(scope="module")
+def stranger() -> CertificateAuthority:
+    return new_authority()
 
 
 def demanding(
