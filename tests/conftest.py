@@ -18,6 +18,7 @@ import pytest
 
 from sectigo_iot import IoTManager, MemoryTokenStore, Settings
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.refusals import IN_PROCESS
 from tests.packages import PYTHONPATH
 
 
@@ -63,6 +64,12 @@ def skip_without_ipv6() -> None:
             probe.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
+
+
+@pytest.fixture(autouse=True)
+def nothing_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold no password against a server of this test that a server of another test refused at the same port."""
+    monkeypatch.setattr(IN_PROCESS, "_noted", {})
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
