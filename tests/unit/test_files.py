@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sectigo_iot import TargetExistsError, private_file, private_folder, write_private
-from sectigo_iot.files import ABANDONED, UNFINISHED, sweep
+from sectigo_iot.files import ABANDONED, UNFINISHED, sweep, sync_filesystem
 
 
 @pytest.fixture(autouse=True)
@@ -282,3 +282,14 @@ def test_a_folder_that_may_be_written_to_but_not_read_will_do(tmp_path: Path) ->
         assert write_private(folder / "key.pem", b"key").read_bytes() == b"key"
     finally:
         folder.chmod(0o700)
+
+
+def test_a_file_system_is_synchronized_by_any_path_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync_filesystem(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_filesystem(tmp_path / "missing")
+    everything: list[bool] = []
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: everything.append(True))
+    sync_filesystem(tmp_path)
+    assert everything == [True]
