@@ -48,3 +48,18 @@ def downloading(context: Context, batch_id: int) -> Iterator[Callable[[int, int 
     with Progress(*columns, console=Console(file=context.stderr), transient=True) as progress:
         task = progress.add_task(f"batch {batch_id}", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def counting(context: Context, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many of so many are done; yields the function to tell how many are."""
+    if not context.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=context.stderr), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)

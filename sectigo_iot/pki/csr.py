@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sectigo_iot.errors import BundleError, InvalidInputError, InvalidRequestError
@@ -33,7 +34,9 @@ class CertificateRequest:
     request alone, with plain line ends. `key` reads like `RSA-4096`, `P-256` or `Ed25519`, `signature_hash` like
     `SHA-384` (None where the algorithm brings its own). `source` is the file, and the entry of a ZIP after a slash;
     `position` counts the requests in it from 1. `public_key_fingerprint` is the SHA-256 of the
-    SubjectPublicKeyInfo in hexadecimal: what a certificate issued for this request shares with it.
+    SubjectPublicKeyInfo in hexadecimal: what a certificate issued for this request shares with it. `subject` has the
+    attributes of the subject in order, as pairs of name and value; a name is that of RFC 4519 or RFC 2985 in its long
+    form (`organizationName`), which is also what the service calls its parameters, or the OID in dots.
     """
 
     common_name: str
@@ -44,14 +47,34 @@ class CertificateRequest:
     position: int
     source: str
     public_key_fingerprint: str
+    subject: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedRequest:
+    """One request as it was found, usable or not, or a file in which there is none.
+
+    `position` counts the requests of `source` from 1; it is None where a fault is about the file as a whole.
+    `request` is None where it cannot be read. `faults` say in words what keeps it from being used: nothing of a good
+    one.
+    """
+
+    source: str
+    position: int | None
+    request: CertificateRequest | None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words that a message begins with."""
+        return self.source if self.position is None else f"{self.source}, request {self.position}"
 
 
 class _Reader:
-    """Collects requests and faults over one or many files."""
+    """Collects what stands in a file, the usable and the other."""
 
     def __init__(self) -> None:
-        self.requests: list[CertificateRequest] = []
-        self.faults: list[str] = []
+        self.found: list[ExaminedRequest] = []
         self._seen: dict[bytes, str] = {}
 
     def read(self, data: bytes, source: str) -> None:
@@ -60,11 +83,11 @@ class _Reader:
             self._read_der(data, source, 1)
             return
         blocks = read_blocks(data)
-        if any(block.is_private_key for block in blocks):
-            self.faults.append(f"{source}: {_KEY_FAULT}")
+        if _holds_key(data, blocks):
+            self._refuse(source, _KEY_FAULT)
         wanted = [block for block in blocks if block.label in _LABELS]
         if not wanted:
-            self.faults.append(f"{source}: {_why_none(blocks)}")
+            self._refuse(source, _why_none(blocks))
         for position, block in enumerate(wanted, 1):
             self._read_block(block, source, position)
 
@@ -73,40 +96,50 @@ class _Reader:
         try:
             entries = read_entries(data)
         except BundleError as fault:
-            self.faults.append(f"{source}: {fault.message}")
+            self._refuse(source, fault.message)
             return
         for name, content in entries.items():
             if name.lower().endswith(_SUFFIXES):
                 self.read(content, f"{source}/{name}")
             else:
-                self.faults.append(f"{source}/{name}: {_why_foreign(content)}")
+                self._refuse(f"{source}/{name}", _why_foreign(content))
 
     def _read_block(self, block: Block, source: str, position: int) -> None:
         der = None if block.fault else block.der()
         if der is None:
-            self._fault(source, position, block.fault or "what stands between BEGIN and END is not base64")
+            self._refuse(source, block.fault or "what stands between BEGIN and END is not base64", position)
         else:
             self._read_der(der, source, position)
 
     def _read_der(self, der: bytes, source: str, position: int) -> None:
         try:
             request = x509.load_der_x509_csr(der)
-        except ValueError:
-            self._fault(source, position, "it is not a PKCS#10 request, or it is damaged")
+        except (ValueError, x509.InvalidVersion):
+            self._refuse(source, "it is not a PKCS#10 request, or it is damaged", position)
             return
-        faults = [*request_rules.faults(request), *self._repetition(der, source, position)]
-        for fault in faults:
-            self._fault(source, position, fault)
-        if not faults:
-            self.requests.append(_described(request, source, position))
+        faults = (*request_rules.faults(request), *self._repetition(der, source, position))
+        self.found.append(ExaminedRequest(source, position, _described(request, source, position), faults))
 
     def _repetition(self, der: bytes, source: str, position: int) -> list[str]:
         here = f"{source}, request {position}"
         first = self._seen.setdefault(der, here)
         return [] if first == here else [f"it is the same as {first}, and each would be paid for"]
 
-    def _fault(self, source: str, position: int, text: str) -> None:
-        self.faults.append(f"{source}, request {position}: {text}")
+    def _refuse(self, source: str, fault: str, position: int | None = None) -> None:
+        self.found.append(ExaminedRequest(source, position, None, (fault,)))
+
+
+def examine_requests(data: bytes, source: str = "request") -> tuple[ExaminedRequest, ...]:
+    """Whatever `read_requests` would read, each with its own faults, so that the good ones are told from the others.
+
+    `source` names the file. Raises nothing: what cannot be read is among the faults, and there is at least one entry.
+    """
+    reader = _Reader()
+    if data[:2] == b"PK":
+        reader.read_zip(data, source)
+    else:
+        reader.read(data, source)
+    return tuple(reader.found)
 
 
 def read_requests(data: bytes, source: str = "request") -> list[CertificateRequest]:
@@ -117,16 +150,12 @@ def read_requests(data: bytes, source: str = "request") -> list[CertificateReque
     Raises `InvalidRequestError` whose `faults` list everything that was found wrong, a private key in the file
     and one request standing there twice included.
     """
-    reader = _Reader()
-    if data[:2] == b"PK":
-        reader.read_zip(data, source)
-    else:
-        reader.read(data, source)
-    if reader.faults:
-        count = len(reader.faults)
-        message = reader.faults[0] if count == 1 else f"{count} faults in {source}"
-        raise InvalidRequestError(message, faults=tuple(reader.faults))
-    return reader.requests
+    found = examine_requests(data, source)
+    faults = tuple(f"{each.place}: {fault}" for each in found for fault in each.faults)
+    if faults:
+        message = faults[0] if len(faults) == 1 else f"{len(faults)} faults in {source}"
+        raise InvalidRequestError(message, faults=faults)
+    return [each.request for each in found if each.request is not None]
 
 
 def write_zip(requests: Iterable[CertificateRequest]) -> bytes:
@@ -147,19 +176,25 @@ def write_zip(requests: Iterable[CertificateRequest]) -> bytes:
     return target.getvalue()
 
 
-def _described(request: x509.CertificateSigningRequest, source: str, position: int) -> CertificateRequest:
-    key = request.public_key()
-    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return CertificateRequest(
-        common_name=next(iter(request_rules.common_names(request)), ""),
-        dns_names=tuple(request_rules.dns_names(request)),
-        pem=request.public_bytes(Encoding.PEM),
-        key=request_rules.key_name(key),
-        signature_hash=request_rules.hash_name(request.signature_hash_algorithm),
-        position=position,
-        source=source,
-        public_key_fingerprint=hashlib.sha256(encoded).hexdigest(),
-    )
+def _described(request: x509.CertificateSigningRequest, source: str, position: int) -> CertificateRequest | None:
+    """Return what the request says; None where its key, its algorithm or its extensions cannot be read."""
+    try:
+        key = request.public_key()
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        subject = tuple(request_rules.subject(request))
+        return CertificateRequest(
+            common_name=next((value for name, value in subject if name == request_rules.COMMON_NAME), ""),
+            dns_names=tuple(request_rules.dns_names(request)),
+            pem=request.public_bytes(Encoding.PEM),
+            key=request_rules.key_name(key),
+            signature_hash=request_rules.hash_name(request.signature_hash_algorithm),
+            position=position,
+            source=source,
+            public_key_fingerprint=hashlib.sha256(encoded).hexdigest(),
+            subject=subject,
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _why_none(blocks: list[Block]) -> str:
@@ -171,8 +206,13 @@ def _why_none(blocks: list[Block]) -> str:
     )
 
 
+def _holds_key(content: bytes, blocks: list[Block]) -> bool:
+    """Whether a private key stands there, though no reader of PEM may find it: what is sent is the file as it is."""
+    return any(block.is_private_key for block in blocks) or b"PRIVATE KEY-----" in content.replace(b"\0", b"")
+
+
 def _why_foreign(content: bytes) -> str:
-    if any(block.is_private_key for block in read_blocks(content)):
+    if _holds_key(content, read_blocks(content)):
         return _KEY_FAULT
     return "is neither a .csr nor a .pem file"
 

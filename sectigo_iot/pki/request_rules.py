@@ -18,6 +18,27 @@ LONGEST_COMMON_NAME = 64
 LONGEST_DNS_NAME = 253
 LONGEST_LABEL = 63
 
+COMMON_NAME = "commonName"
+_ATTRIBUTES = {
+    NameOID.COMMON_NAME: COMMON_NAME,
+    NameOID.COUNTRY_NAME: "countryName",
+    NameOID.DOMAIN_COMPONENT: "domainComponent",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.GIVEN_NAME: "givenName",
+    NameOID.LOCALITY_NAME: "localityName",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "organizationalUnitName",
+    NameOID.ORGANIZATION_NAME: "organizationName",
+    NameOID.POSTAL_CODE: "postalCode",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.STATE_OR_PROVINCE_NAME: "stateOrProvinceName",
+    NameOID.STREET_ADDRESS: "streetAddress",
+    NameOID.SURNAME: "surname",
+    NameOID.TITLE: "title",
+    NameOID.USER_ID: "userId",
+}
+ATTRIBUTE_NAMES = frozenset(_ATTRIBUTES.values())
+"""The attributes of a subject that are known by name: RFC 4519, and RFC 2985 for the e-mail address."""
+
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _WEAK_HASHES = ("md5", "sha1")
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
@@ -49,13 +70,18 @@ def hash_name(algorithm: HashAlgorithm | None) -> str | None:
     return name if "-" in name else name.replace("SHA", "SHA-")
 
 
-def common_names(request: x509.CertificateSigningRequest) -> list[str]:
-    """The common names in the subject, in order."""
+def subject(request: x509.CertificateSigningRequest) -> list[tuple[str, str]]:
+    """The attributes of the subject, in order, as pairs of name and value; bytes are written in hexadecimal."""
     with warnings.catch_warnings():
         # The library warns of a length that is reported here as a fault.
         warnings.simplefilter("ignore", UserWarning)
-        subject = request.subject
-    return [str(attribute.value) for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        attributes = list(request.subject)
+    return [(_ATTRIBUTES.get(each.oid, each.oid.dotted_string), _text(each.value)) for each in attributes]
+
+
+def common_names(request: x509.CertificateSigningRequest) -> list[str]:
+    """The common names in the subject, in order."""
+    return [value for name, value in subject(request) if name == COMMON_NAME]
 
 
 def dns_names(request: x509.CertificateSigningRequest) -> list[str]:
@@ -64,7 +90,13 @@ def dns_names(request: x509.CertificateSigningRequest) -> list[str]:
         extension = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as fault:
+        raise ValueError(str(fault)) from None
     return extension.value.get_values_for_type(x509.DNSName)
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.hex()
 
 
 def _key_faults(request: x509.CertificateSigningRequest) -> Iterator[str]:

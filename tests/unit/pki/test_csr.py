@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from sectigo_iot.errors import InvalidInputError, InvalidRequestError
-from sectigo_iot.pki import read_requests, write_zip
+from sectigo_iot.pki import examine_requests, read_requests, write_zip
 from tests.unit.pki.home import ec_key, home, pem, request, rsa_key
 
 KEY_PEM = ec_key("request").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -93,12 +93,43 @@ def test_a_false_signature_is_named_with_its_place() -> None:
         (b"hello", "req.csr: holds no certificate signing request"),
         (b"", "req.csr: holds no certificate signing request"),
         (request() + KEY_PEM, "req.csr: holds a private key: it must not be uploaded"),
+        (request() + b"key: " + KEY_PEM, "req.csr: holds a private key: it must not be uploaded"),
+        (request() + KEY_PEM.decode().encode("utf-16-le"), "req.csr: holds a private key: it must not be uploaded"),
         (request() * 2, "request 2: it is the same as req.csr, request 1"),
         (request() + request()[:150], "request 2: the block that begins on line .* is cut short"),
     ],
 )
 def test_what_is_wrong_is_named(data: bytes, words: str) -> None:
     assert any(re.search(words, fault) for fault in faults(data))
+
+
+def of_extensions(*extensions: tuple[str, bytes]) -> bytes:
+    """Make a request with extensions of any content, as DER."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example.com")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    for oid, value in extensions:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+        builder = builder.add_extension(unknown, critical=False)
+    return builder.sign(ec.generate_private_key(ec.SECP256R1()), SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("der", "words"),
+    [
+        (der_of(request()).replace(b"\x02\x01\x00", b"\x02\x01\x02", 1), "not a PKCS#10 request"),
+        (of_extensions(("2.5.29.17", b"\x30\x02\xa3\x00")), "extensions are damaged"),
+        (
+            of_extensions(("1.2.3.4", b"\x05\x00"), ("1.2.3.5", b"\x05\x00")).replace(
+                b"\x2a\x03\x05", b"\x2a\x03\x04"
+            ),
+            "extensions are damaged",
+        ),
+    ],
+    ids=["version", "x400", "twice"],
+)
+def test_what_is_seldom_seen_is_named_too(der: bytes, words: str) -> None:
+    assert any(words in fault for fault in faults(armoured(der)))
+    assert not any(each.request for each in examine_requests(der, "req.csr") if not each.faults)
 
 
 @pytest.mark.parametrize("key", [dsa.generate_private_key(1024), ed448.Ed448PrivateKey.generate()])
@@ -173,3 +204,61 @@ def test_a_broken_zip_is_a_fault() -> None:
 def test_nothing_to_pack_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="no request"):
         write_zip([])
+
+
+def test_the_subject_is_read_in_its_order_with_the_services_names() -> None:
+    attributes = [
+        (NameOID.COUNTRY_NAME, "US"),
+        (NameOID.ORGANIZATION_NAME, "Example"),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, "One"),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, "Two"),
+        (NameOID.COMMON_NAME, "a.example.com"),
+        (x509.ObjectIdentifier("1.2.3.4"), "own"),
+    ]
+    name = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(ec_key("request"), SHA256())
+    [read] = read_requests(made.public_bytes(Encoding.PEM))
+    assert read.subject == (
+        ("countryName", "US"),
+        ("organizationName", "Example"),
+        ("organizationalUnitName", "One"),
+        ("organizationalUnitName", "Two"),
+        ("commonName", "a.example.com"),
+        ("1.2.3.4", "own"),
+    )
+
+
+def test_the_good_are_told_from_the_others() -> None:
+    weak = request("w.example.com", key=rsa.generate_private_key(65537, 1024))
+    text = request("a.example.com") + weak + request("b.example.com")[:150] + b"\n" + KEY_PEM
+    found = examine_requests(text, "req.csr")
+    assert [(each.place, each.request.common_name if each.request else None, len(each.faults)) for each in found] == [
+        ("req.csr", None, 1),
+        ("req.csr, request 1", "a.example.com", 0),
+        ("req.csr, request 2", "w.example.com", 1),
+        ("req.csr, request 3", None, 1),
+    ]
+    assert "private key" in found[0].faults[0]
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04", b"\x30\x82"])
+def test_of_a_file_without_requests_there_is_one_entry(data: bytes) -> None:
+    [only] = examine_requests(data, "req.csr")
+    assert (only.source, only.request, len(only.faults)) == ("req.csr", None, 1)
+
+
+def test_a_request_whose_extensions_are_damaged_is_not_described() -> None:
+    der = bytearray(der_of(request(dns=("a.example.com",))))
+    at = der.index(b"\x82\x0da.example.com")
+    der[at + 1] = 0x7F
+    [only] = examine_requests(bytes(der), "req.csr")
+    assert only.request is None
+    assert "its extensions are damaged" in only.faults
+
+
+def test_a_zip_of_folders_alone_is_told() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.mkdir("requests")
+    [only] = examine_requests(target.getvalue(), "req.zip")
+    assert only.faults
