@@ -15,11 +15,11 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 @functools.cache
 def request(name: str) -> bytes:
-    """Return a request in PEM."""
+    """Return a request in PEM, with a key of its own."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject).add_extension(names, critical=False)
-    return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def private_key() -> bytes:

@@ -85,7 +85,7 @@ CHANGED = {
     "another batch name": ("create", (*CREATE[:-1], "example.org certs"), "same_body"),
     "another domain": ("create", (*CREATE[:4], "example.org", *CREATE[5:]), "same_body"),
     "another PKCS#12 password": ("create", (*CREATE[:6], "Scrubbed", *CREATE[7:]), "same_body"),
-    "another profile of an upload": ("upload", ("upload", "-p", "43", str(REQUEST)), "same_body"),
+    "another profile of an upload": ("upload", ("upload", "-p", "43", str(REQUEST)), "uri"),
     "another name to find": ("find", ("find", "-n", "example.org"), "same_body"),
     "one more thing to find by": ("find", ("find", "-n", "example.com", "-s", "12345"), "same_body"),
     "another profile of a revocation": ("revoke", ("revoke", "-p", "43", *REVOKE[3:]), "uri"),

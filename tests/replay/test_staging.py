@@ -40,6 +40,10 @@ UNCHECKED = (
     "sectigo: the parameters are not checked before ordering: the service does not list them "
     "(profileParameters failed with status 501: not implemented yet)\n"
 )
+UPLOAD_UNCHECKED = (
+    "sectigo: what the profile demands is not checked before ordering: the service does not list it "
+    "(profileParameters failed with status 501: not implemented yet)\n"
+)
 REVOKED = f"sectigo: revoked {SERIAL} (cessationOfOperation)\n"
 AUTHORITIES = "`sectigo authorities` lists the names and ids of the profiles that may be ordered from"
 
@@ -122,7 +126,8 @@ REFUSALS = {
     ),
     "upload": Refusal(
         ("upload", "-p", "423", str(REQUEST)),
-        "sectigo: ordering 1 certificate of profile 423\n"
+        UPLOAD_UNCHECKED
+        + "sectigo: ordering 1 certificate of profile 423\n"
         + failed(
             "upload failed with status 501: this endpoint has not been implemented yet",
             "nothing was ordered: this service does not offer it",
