@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.exits import OrderStandsError
+from sectigo_cli.extracting import Extraction, add_extract_options
 from sectigo_cli.options import Parser, filled, seconds
 from sectigo_cli.progress import downloading, waiting
+from sectigo_cli.unpacked import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +38,10 @@ def add_wait_options(parser: Parser, *, then: str) -> None:
 
 
 def add_following_options(parser: Parser) -> None:
-    """Add what may follow an order: --wait, --timeout, --download."""
+    """Add what may follow an order: --wait, --timeout, --download, --extract with what it takes."""
     add_wait_options(parser, then="")
     parser.add_argument("--download", type=filled, metavar="DIR", help="wait, then fetch it into this folder")
+    add_extract_options(parser)
 
 
 def wait(context: Context, batch_id: int, timeout: float) -> None:
@@ -59,8 +62,14 @@ def left_off(context: Context, batch_id: int, folder: Path | None = None) -> Ite
         raise
 
 
-def follow(context: Context, args: argparse.Namespace, batch_id: int, folder: Path | None) -> None:
-    """Wait for an order and fetch it, as far as that was asked for. What it says goes to stderr.
+def follow(
+    context: Context,
+    args: argparse.Namespace,
+    batch_id: int,
+    folder: Path | None,
+    extraction: Extraction | None = None,
+) -> None:
+    """Wait for an order, fetch it and unpack it, as far as that was asked for. What it says goes to stderr.
 
     Raises OrderStandsError for whatever goes wrong on the way, but for an order that itself came to nothing.
     """
@@ -68,10 +77,28 @@ def follow(context: Context, args: argparse.Namespace, batch_id: int, folder: Pa
         return
     with left_off(context, batch_id, folder), _standing(batch_id, folder):
         wait(context, batch_id, args.timeout)
-        if folder is not None:
-            path = fetch(context, batch_id, folder, replace=False)
-            for line in told(path, batch_id):
-                context.say(line)
+        path = None if folder is None else fetch(context, batch_id, folder, replace=False)
+    if path is not None and extraction is None:
+        for line in told(path, batch_id):
+            context.say(line)
+    elif path is not None and extraction is not None:
+        context.say(f"downloaded batch {batch_id} to {path}")
+        _unpack(context, extraction, path, batch_id)
+
+
+def _unpack(context: Context, extraction: Extraction, path: Path, batch_id: int) -> None:
+    from sectigo_iot import SectigoError
+
+    goes_on = f"`{extraction.command(path)}` goes on"
+    try:
+        done = extraction.unpack(context, path)
+        context.say(summary(done, extraction.folder))
+        extraction.finish(context, done)
+    except KeyboardInterrupt:
+        context.note(f"{path} stays: {goes_on}")
+        raise
+    except (SectigoError, OSError) as error:
+        raise OrderStandsError(error, f"the order stands as batch {batch_id}, and was fetched: {goes_on}") from error
 
 
 @contextlib.contextmanager

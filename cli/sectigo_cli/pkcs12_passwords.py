@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sectigo_iot import ProfileParameter
 
 PASSWORD = "pkcs12Password"  # noqa: S105 - the parameter's name
+QUESTION = "PKCS#12 password: "
 
 
 def given_password(context: Context, text: str | None, path: str | None) -> str | None:
@@ -28,9 +29,19 @@ def given_password(context: Context, text: str | None, path: str | None) -> str 
     return text
 
 
+def known_password(context: Context, path: str | None) -> str | None:
+    """Return the password of a PKCS#12 that there is, which may be empty; None where no file was named for it."""
+    return None if path is None else _first_line(context, path)
+
+
+def asked_password(context: Context, question: str = QUESTION) -> str:
+    """Ask somebody at a terminal for the password of what there is."""
+    return context.ask(question, secret=True)
+
+
 def _first_line(context: Context, path: str) -> str:
     if path == "-" and context.interactive:
-        return context.ask("PKCS#12 password: ", secret=True)
+        return asked_password(context)
     from sectigo_iot import read_first_line
 
     try:

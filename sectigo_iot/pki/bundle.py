@@ -11,7 +11,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from os import PathLike
@@ -65,6 +65,65 @@ def read_entries(data: bytes, limits: Limits = _DEFAULT) -> dict[str, bytes]:
     """The contents of a ZIP by name, in order, after the same checks as `check_zip` and with the same errors."""
     with _faults_as_bundle_errors():
         return {name: b"".join(chunks) for name, chunks in _entries(io.BytesIO(data), limits)}
+
+
+class CheckedZip:
+    """An open ZIP whose list of entries was checked, for one that is too large to be taken whole."""
+
+    def __init__(self, archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], limits: Limits) -> None:
+        self._archive = archive
+        self._files = deque(files)
+        self._limits = limits
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the entries, in order, without the folders."""
+        return [entry.filename for entry in self._files]
+
+    def contents(self, largest: int, wanted: Callable[[str], bool] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield each entry whose name is wanted, in order, with what it holds; or every one, and then for good.
+
+        Without `wanted` the list is given up as it is read, since that of a large ZIP is large. Raises `BundleError`
+        for an entry that is damaged, that unpacks to more than `largest` bytes, or that goes beyond the limits of the
+        whole.
+        """
+        budget = _Budget(self._limits)
+        for entry in self._given_up() if wanted is None else self._files:
+            if wanted is None or wanted(entry.filename):
+                yield entry.filename, self._content(entry, largest, budget)
+
+    def _given_up(self) -> Iterator[zipfile.ZipInfo]:
+        while self._files:
+            yield self._files.popleft()
+
+    def _content(self, entry: zipfile.ZipInfo, largest: int, budget: _Budget) -> bytes:
+        content = bytearray()
+        with _faults_as_bundle_errors():
+            for chunk in _read_through(self._archive, entry, budget):
+                content += chunk
+                if len(content) > largest:
+                    raise BundleError(f"the entry {entry.filename!r} unpacks to more than {largest} bytes")
+        return bytes(content)
+
+
+@contextmanager
+def opened_zip(file: IO[bytes], limits: Limits = _DEFAULT) -> Iterator[CheckedZip]:
+    """Open a ZIP and check everything that its directory tells, as `check_zip` does; the entries are read later.
+
+    Raises `BundleError` where `check_zip` does.
+    """
+    with _faults_as_bundle_errors():
+        archive = _opened(file, limits)
+    with archive:
+        with _faults_as_bundle_errors():
+            files = _checked_list(archive, limits)
+            _check_overlap(archive, file)
+            # The list is kept once.
+            archive.filelist.clear()
+            archive.NameToInfo.clear()
+        opened = CheckedZip(archive, files, limits)
+        del files
+        yield opened
 
 
 @contextmanager

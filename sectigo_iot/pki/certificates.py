@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -28,7 +28,7 @@ from sectigo_iot.pki.serial import serial_text
 from sectigo_iot.pki.verification import verify_path
 
 _PKCS12_SUFFIXES = (".p12", ".pfx")
-_CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c")
+CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c")
 _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 
@@ -148,58 +148,85 @@ def open_bundle(
     key is not what it should be or no certificate is found, `PKCSPasswordRequiredError` when a password is needed.
     """
     entries = read_entries(data) if limits is None else read_entries(data, limits)
-    loose = {name: _certificates(name, content) for name, content in entries.items() if not _is_pkcs12(name)}
+    loose = {name: certificates_in(name, content) for name, content in entries.items() if not is_pkcs12(name)}
     authorities = [one for several in loose.values() for one in several if is_authority(one)]
     issued: list[IssuedCertificate] = []
     for name, content in entries.items():
-        if _is_pkcs12(name):
-            issued.append(_from_pkcs12(name, content, password, authorities))
+        if is_pkcs12(name):
+            issued.append(from_pkcs12(name, content, password, authorities))
         else:
-            issued += _from_certificates(name, loose[name], authorities)
+            issued += from_certificates(name, loose[name], authorities)
     if not issued:
         raise BundleError("the ZIP holds no certificate of an end entity")
     return tuple(issued)
 
 
-def _is_pkcs12(name: str) -> bool:
+def is_pkcs12(name: str) -> bool:
+    """Whether a file of this name is a PKCS#12."""
     return name.lower().endswith(_PKCS12_SUFFIXES)
 
 
-def _from_pkcs12(
-    name: str, content: bytes, password: str | None, authorities: list[x509.Certificate]
+def from_pkcs12(
+    name: str,
+    content: bytes,
+    password: str | None,
+    authorities: Sequence[x509.Certificate] = (),
+    at: datetime | None = None,
 ) -> IssuedCertificate:
+    """Return the certificate of a PKCS#12 in a file of this name, its chain completed from `authorities`.
+
+    `at` is the time that `order_chain` takes. Raises what `open_pkcs12` raises, with the name in front.
+    """
     try:
         opened = open_pkcs12(content, password)
     except BundleError as fault:
-        raise BundleError(f"{name}: {fault.message}") from None
-    known = (*opened.chain, *opened.others, *authorities)
-    return _issued(PurePosixPath(name).stem, opened.leaf, known, opened.key)
+        raise BundleError(f"{name}: {fault.message}", hint=fault.hint) from None
+    stem = PurePosixPath(name).stem
+    if at is None and not authorities:
+        return IssuedCertificate(stem, opened.leaf, opened.chain, opened.key, _authorities_among(opened.others))
+    return _issued(stem, opened.leaf, (*opened.chain, *opened.others, *authorities), opened.key, at)
 
 
-def _from_certificates(
-    name: str, certificates: list[x509.Certificate], authorities: list[x509.Certificate]
+def from_certificates(
+    name: str,
+    certificates: Sequence[x509.Certificate],
+    authorities: Sequence[x509.Certificate],
+    at: datetime | None = None,
 ) -> Iterator[IssuedCertificate]:
+    """Yield each certificate of an end entity among those of one file; `at` is the time that `order_chain` takes."""
     stem = PurePosixPath(name).stem
     leaves = [certificate for certificate in certificates if not is_authority(certificate)]
     for number, leaf in enumerate(leaves, 1):
         own = stem if len(leaves) == 1 else f"{stem}-{number}"
-        yield _issued(own, leaf, tuple(authorities), None)
+        yield _issued(own, leaf, tuple(authorities), None, at)
 
 
 def _issued(
-    name: str, leaf: x509.Certificate, known: tuple[x509.Certificate, ...], key: PrivateKeyTypes | None
+    name: str,
+    leaf: x509.Certificate,
+    known: tuple[x509.Certificate, ...],
+    key: PrivateKeyTypes | None,
+    at: datetime | None,
 ) -> IssuedCertificate:
-    chain = order_chain(leaf, known)
-    others = [one for one in dict.fromkeys(known) if one not in (leaf, *chain) and is_authority(one)]
-    return IssuedCertificate(name, leaf, chain, key, tuple(others))
+    chain = order_chain(leaf, known, at)
+    others = [one for one in dict.fromkeys(known) if one not in (leaf, *chain)]
+    return IssuedCertificate(name, leaf, chain, key, _authorities_among(others))
 
 
-def _certificates(name: str, content: bytes) -> list[x509.Certificate]:
+def _authorities_among(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    return tuple(filter(is_authority, certificates))
+
+
+def certificates_in(name: str, content: bytes) -> list[x509.Certificate]:
+    """Return every certificate in a file as PEM, DER or PKCS#7, none where it is of another kind.
+
+    Raises `BundleError`, with the name in front, where they cannot be read, or where the name promises some.
+    """
     try:
         found = _load_der(content) if content[:1] == b"\x30" else list(_load_blocks(read_blocks(content)))
-    except (ValueError, BundleError) as fault:
+    except (ValueError, x509.InvalidVersion, BundleError) as fault:
         raise BundleError(f"{name}: its certificates cannot be read: {fault}") from fault
-    if not found and name.lower().endswith(_CERTIFICATE_SUFFIXES):
+    if not found and name.lower().endswith(CERTIFICATE_SUFFIXES):
         raise BundleError(f"{name}: holds no certificate")
     return found
 

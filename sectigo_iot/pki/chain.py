@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -14,6 +15,8 @@ from sectigo_iot.errors import BundleError
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _LONGEST = 10
+_REMEMBERED = 256
+"""Authorities, and links between two certificates: they are asked for again with every leaf of a batch."""
 WEAK_SIGNATURES = {
     SignatureAlgorithmOID.RSA_WITH_MD5: "MD5",
     SignatureAlgorithmOID.RSA_WITH_SHA1: "SHA1",
@@ -42,9 +45,15 @@ def find_path(
     at: datetime,
 ) -> tuple[x509.Certificate, ...]:
     """The best way from `leaf` by its issuers to one that `is_end`; or as far as the best issuers lead."""
-    pool = sorted(dict.fromkeys(others), key=lambda one: _preference(one, at))
+    pool = sorted(map(_first_seen, dict.fromkeys(others)), key=lambda one: _preference(one, at))
     valid = [one for one in pool if is_valid(one, at)]
     return _search((leaf,), valid, is_end, set()) or _search((leaf,), pool, is_end, set()) or _as_far_as(leaf, pool)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _first_seen(authority: x509.Certificate) -> x509.Certificate:
+    """Return the object for these bytes that came first: what it has found out of itself, such as names, it keeps."""
+    return authority
 
 
 def _preference(certificate: x509.Certificate, at: datetime) -> tuple[bool, bool, float]:
@@ -87,14 +96,23 @@ def is_valid(certificate: x509.Certificate, at: datetime) -> bool:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` bears the issuer's name and its key fits the signature."""
-    if certificate.issuer != issuer.subject:
-        return False
+    """Whether `issuer` bears the issuer's name and its key fits the signature; not where a name cannot be read."""
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        if certificate.issuer != issuer.subject:
+            return False
+        _prove_link(certificate, issuer)
+    except (ValueError, KeyError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _prove_link(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    """Check names and signature. What holds is remembered, by the bytes of both, and it holds for ever.
+
+    What fails is raised, and so is not remembered: a signal that strikes in here makes a signature fail that holds.
+    """
+    certificate.verify_directly_issued_by(issuer)
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
@@ -102,7 +120,10 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
 
     The names alone tell where the signature is by MD5 or SHA-1, as on old roots, for that is not checked any more.
     """
-    if certificate.issuer != certificate.subject:
+    try:
+        if certificate.issuer != certificate.subject:
+            return False
+    except (ValueError, KeyError):
         return False
     return certificate.signature_algorithm_oid in WEAK_SIGNATURES or is_issued_by(certificate, certificate)
 

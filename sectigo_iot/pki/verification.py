@@ -73,15 +73,18 @@ def verify_path(
     for fault in _key_faults(leaf):
         raise BundleError(fault)
     purposes = _purposes(leaf) if name is None else [ExtendedKeyUsageOID.SERVER_AUTH]
-    failures = [_attempt(leaf, others, roots, at, name, purpose) for purpose in purposes]
-    if None in failures:
-        return
+    failures = []
+    for purpose in purposes:
+        failure = _attempt(leaf, others, roots, at, name, purpose)
+        if failure is None:
+            return
+        failures.append(failure)
     path = find_path(leaf, (*others, *roots), roots.__contains__, at)
     for fault in _faults(path, roots, at):
         raise BundleError(fault)
     if name is not None and _attempt(leaf, others, roots, at, None, purposes[0]) is None:
         raise _wrong_name(leaf, name)
-    raise BundleError(str(failures[0]))
+    raise BundleError(failures[0])
 
 
 def _purposes(leaf: x509.Certificate) -> list[ObjectIdentifier]:
@@ -181,14 +184,15 @@ def _faults(path: Sequence[x509.Certificate], roots: Sequence[x509.Certificate],
             f"(it names {issuer!r} as its issuer)"
         )
     for certificate in path:
-        yield from _date_faults(certificate, at)
+        yield from date_faults(certificate, at)
         yield from _key_faults(certificate)
         yield from _extension_faults(certificate)
     for below, authority in enumerate(path[1:]):
         yield from _authority_faults(authority, below)
 
 
-def _date_faults(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
+def date_faults(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
+    """Yield in words why the certificate is out of date at the time `at` (aware), if it is."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if at < start:
         yield f"the certificate {display_name(certificate)!r} is not valid before {start:%F %T} UTC"

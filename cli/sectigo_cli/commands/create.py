@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
+from sectigo_cli.extracting import extraction
 from sectigo_cli.folders import folder_for
 from sectigo_cli.following import add_following_options, follow
 from sectigo_cli.names import dns_names
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace, context: Context) -> None:
         # Asked for by name, so that a profile without DNS names refuses them before they are paid for and missing.
         asked[DNS_NAMES] = "\n".join(names)
     check_password_out(args.password_out)
+    wanted = extraction(context, args, args.download, ordering=True)
     given = given_password(context, args.pkcs12_password, args.password_file)
     if given is not None:
         asked[PASSWORD] = given
@@ -94,7 +96,9 @@ def run(args: argparse.Namespace, context: Context) -> None:
         generated = params.get(PASSWORD) if given is None else None
         with keeping(context, generated, args.password_out):
             batch = order(context, name, lambda: context.client.create_single_cert_batch(authority.id, name, params))
-        follow(context, args, batch.batch_id, folder)
+        if wanted is not None:
+            wanted.learn(params.get(PASSWORD))
+        follow(context, args, batch.batch_id, folder, wanted)
 
 
 def _batch_name(given: str | None, domain: str) -> str:

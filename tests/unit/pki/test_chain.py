@@ -8,6 +8,7 @@ from time import perf_counter
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sectigo_iot.pki.chain import order_chain
 from tests.unit.pki.home import NOW, build, ec_key, home
@@ -80,3 +81,12 @@ def test_a_thicket_of_cross_certificates_is_left_in_time() -> None:
 def test_the_root_is_not_followed_by_its_cross_certificate() -> None:
     assert order_chain(NEW, [NEW, CROSS, OLD]) == ()
     assert order_chain(home().leaf, [home().root, home().issuing]) == (home().issuing, home().root)
+
+
+def test_a_name_that_cannot_be_read_is_nobody_s() -> None:
+    whole = build("damaged", ec_key("damaged"), "damaged", ec_key("damaged"), ca=True)
+    damaged = x509.load_der_x509_certificate(whole.public_bytes(Encoding.DER).replace(b"damaged", b"dam\xff\xfeed"))
+    with pytest.raises((ValueError, KeyError)):
+        _ = damaged.subject
+    assert order_chain(LEAF, [damaged, MID]) == (MID,)
+    assert order_chain(damaged, [damaged, MID]) == ()

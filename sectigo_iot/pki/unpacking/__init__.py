@@ -1,0 +1,1 @@
+"""From a downloaded ZIP or PKCS#12 to verified files."""
