@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
@@ -66,14 +67,19 @@ def check_crl(
     timeout: float = 10.0,
     session: requests.Session | None = None,
     at: datetime | None = None,
+    downloaded: MutableMapping[str, bytes] | None = None,
 ) -> RevocationStatus:
     """Look the certificate up in the CRL named in it (or at `url`), which `issuer` itself must have signed.
 
-    Arguments and errors are those of `check_ocsp`. Delta, indirect and partial CRLs are not believed.
+    Arguments and errors are those of `check_ocsp`. Delta, indirect and partial CRLs are not believed. CRLs are taken
+    from `downloaded`, by their URL, and put there, so that those of one issuer are looked up in one download.
     """
     subject, authority = _pair(certificate, issuer)
     target = url or crl_url(subject)
-    body = _fetch(target, None, timeout, MAX_CRL_BYTES, session)
+    known = {} if downloaded is None else downloaded
+    if target not in known:
+        known[target] = _fetch(target, None, timeout, MAX_CRL_BYTES, session)
+    body = known[target]
     return read_crl(body, subject, authority, target, at or datetime.now(UTC))
 
 

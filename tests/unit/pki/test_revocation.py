@@ -341,6 +341,15 @@ def test_a_crl_tells_revoked_or_good(responder: Responder) -> None:
     assert responder.asked[0][0] == "GET"
 
 
+def test_a_crl_that_was_downloaded_is_not_asked_for_again(responder: Responder) -> None:
+    responder.body = crl(home().leaf.serial_number)
+    downloaded: dict[str, bytes] = {}
+    for _ in range(3):
+        known = check_crl(home().leaf, home().issuing, url=responder.url, downloaded=downloaded)
+        assert known.status == "revoked"
+    assert len(responder.asked) == 1
+
+
 def test_the_crl_in_the_certificate_is_asked_for_in_pem_too(responder: Responder) -> None:
     leaf = home().issue(extra=leaf_extensions(responder.url))
     responder.body = x509.load_der_x509_crl(crl(leaf.serial_number)).public_bytes(Encoding.PEM)
