@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from sectigo_iot.exchanges import Exchange
     from sectigo_iot.explaining import Explanation
-    from sectigo_iot.files import private_file, private_folder, write_private
+    from sectigo_iot.files import private_file, private_folder, sync_filesystem, write_private
     from sectigo_iot.har import to_har
     from sectigo_iot.in_force import check_files, proxy_in_force
     from sectigo_iot.inputs import read_first_line, read_input
@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from sectigo_iot.redaction import redacted
     from sectigo_iot.sessions import Credentials
     from sectigo_iot.statuses import BatchStatus, Param, StatusText
+    from sectigo_iot.submitting import UPLOAD_CHECKS, UploadCheck, UploadFault, check_upload
     from sectigo_iot.tokencache import FileTokenStore, MemoryTokenStore
     from sectigo_iot.tokens import TokenPair, TokenStore
 else:
@@ -114,6 +115,7 @@ else:
         "CredentialsMismatchError": "errors",
         "DeadlineError": "errors",
         "ENDPOINTS": "endpoints",
+        "UPLOAD_CHECKS": "submitting",
         "Endpoint": "endpoints",
         "Environment": "config",
         "Exchange": "exchanges",
@@ -161,9 +163,12 @@ else:
         "TransportError": "errors",
         "UnknownReasonError": "errors",
         "UnreachableError": "errors",
+        "UploadCheck": "submitting",
+        "UploadFault": "submitting",
         "Verdict": "polling",
         "check_files": "in_force",
         "check_params": "ordering",
+        "check_upload": "submitting",
         "choose_authority": "ordering",
         "examine": "doctor.examination",
         "find_endpoint": "endpoints",
@@ -182,6 +187,7 @@ else:
         "remember_login": "keychain",
         "remembered_user": "keychain",
         "revoke_reason_code": "reasons",
+        "sync_filesystem": "files",
         "to_har": "har",
         "write_private": "files",
     }
@@ -199,6 +205,7 @@ else:
 
 __all__ = [
     "ENDPOINTS",
+    "UPLOAD_CHECKS",
     "APIError",
     "AmbiguousUserError",
     "Authority",
@@ -262,10 +269,13 @@ __all__ = [
     "TransportError",
     "UnknownReasonError",
     "UnreachableError",
+    "UploadCheck",
+    "UploadFault",
     "Verdict",
     "__version__",
     "check_files",
     "check_params",
+    "check_upload",
     "choose_authority",
     "examine",
     "find_endpoint",
@@ -284,6 +294,7 @@ __all__ = [
     "remember_login",
     "remembered_user",
     "revoke_reason_code",
+    "sync_filesystem",
     "to_har",
     "write_private",
 ]

@@ -8,7 +8,7 @@
     ├── InvalidInputError               an argument is wrong; nothing was sent
     │   ├── UnknownReasonError          no such revocation reason
     │   ├── InvalidRequestError         a certificate signing request is unusable
-    │   ├── PKCSPasswordRequiredError   a PKCS#12 password is needed and there is none
+    │   ├── PKCSPasswordRequiredError   a PKCS#12 or a key needs a password and there is none
     │   └── TargetExistsError           a file is in the way and may not be replaced
     ├── NotAuthenticatedError           there is no valid session and none can be made
     │   ├── NoCredentialsError          neither user name and password nor tokens
@@ -110,7 +110,7 @@ class InvalidRequestError(InvalidInputError):
 
 
 class PKCSPasswordRequiredError(InvalidInputError):
-    """A PKCS#12 password is needed here and there is none."""
+    """A password is needed to open a PKCS#12 or an encrypted private key, and there is none."""
 
 
 class TargetExistsError(InvalidInputError):

@@ -24,6 +24,11 @@ GLOBAL = {
     "endpoint": "-e --endpoint --url",
 }
 
+UNPACKING = (
+    *("--key", "--root", "--format", "--modernize", "--allow-incomplete", "--keep", "--grant", "--deploy-hook"),
+    "--processes",
+)
+
 FLAGS = {
     "auth": ("-d --debug", "-C --cache", "--login", "--logout"),
     "authorities": ("-b --balances",),
@@ -48,12 +53,38 @@ FLAGS = {
         "--wait",
         "--timeout",
         "--download",
+        "--extract",
+        *UNPACKING,
     ),
-    "upload": ("-p --profile", "--wait", "--timeout", "--download"),
+    "upload": (
+        "-p --profile",
+        "--allow",
+        "--check-only",
+        "--wait",
+        "--timeout",
+        "--download",
+        "--extract",
+        "--password-file",
+        *UNPACKING,
+    ),
     "batches": ("-i --id", "-I --info", "-s --status", "--explain", "--wait", "--timeout"),
-    "download": ("-i --id", "-o --outdir", "--wait", "--timeout", "--force"),
+    "download": (
+        *("-i --id", "-o --outdir", "--wait", "--timeout", "--force", "--extract", "--password-file"),
+        *UNPACKING,
+    ),
+    "unpack": ("-o --outdir", "--password-file", *UNPACKING),
     "find": ("-n --common-name", "-s --serial-number"),
     "revoke": ("-p --profile", "-r --reason", "-s --serial-number", "--yes"),
+    "csr": (
+        *("--dns", "--organization", "-l --locality", "-s --state", "-c --country", "--from", "--key-type", "--key"),
+        *("--encrypt-key", "--key-password-file", "-o --outdir", "--force", "--batch", "--zip", "--pem"),
+        *("--skip-bad", "--resume", "--processes"),
+    ),
+    "inspect": ("--password-file", "--json", "--revocation", "--root"),
+    "inventory": (
+        *("--warn", "--expires-within", "--format", "-o --output", "--force", "--all", "--password-file"),
+        "-q --quiet",
+    ),
     "call": ("--method", "--data"),
     "serve": (
         *(

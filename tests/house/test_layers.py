@@ -11,9 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 ARROWS = {room: set(known.split()) for room, known in re.findall(r"^(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
-INNER = {room: set(known.split()) for room, known in re.findall(r"^emulator/(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
-"""The rooms of the emulator."""
-EMULATOR = ROOT / "sectigo_iot" / "emulator"
+HOUSES = ("emulator", "pki")
+"""The rooms that have rooms of their own."""
+INNER = {
+    house: {room: set(known.split()) for room, known in re.findall(rf"^{house}/(\w+) +<-(.*)$", TEXT, re.MULTILINE)}
+    for house in HOUSES
+}
 PACKAGES = {
     package: set(rooms.split())
     for package, rooms in re.findall(r"^(requests|cryptography|keyring|platformdirs|filelock) {2,}(.*)$", TEXT, re.M)
@@ -79,25 +82,27 @@ def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
             yield from run_time_nodes(node)
 
 
-def inner_rooms_known(path: Path) -> set[str]:
+def inner_rooms_known(path: Path, house: str) -> set[str]:
     known = set()
     for node in run_time_nodes(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sectigo_iot.emulator"):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"sectigo_iot.{house}."):
             parts = str(node.module).split(".")[2:]
             known |= {parts[0]} if parts else {alias.name for alias in node.names}
     return known
 
 
-def test_the_rooms_of_the_emulator_know_whom_they_may_and_no_arrow_is_idle() -> None:
+@pytest.mark.parametrize("house", HOUSES)
+def test_the_rooms_inside_know_whom_they_may_and_no_arrow_is_idle(house: str) -> None:
     known: dict[str, set[str]] = {}
-    for path in EMULATOR.rglob("*.py"):
-        room = path.relative_to(EMULATOR).parts[0].removesuffix(".py")
+    folder = ROOT / "sectigo_iot" / house
+    for path in folder.rglob("*.py"):
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
         if room != "__init__":
-            known.setdefault(room, set()).update(inner_rooms_known(path) - {room})
-    assert known == INNER
+            known.setdefault(room, set()).update(inner_rooms_known(path, house) - {room})
+    assert known == INNER[house]
 
 
-@pytest.mark.parametrize("arrows", [ARROWS, INNER], ids=["library", "emulator"])
+@pytest.mark.parametrize("arrows", [ARROWS, *INNER.values()], ids=["library", *HOUSES])
 def test_the_arrows_form_no_circle(arrows: dict[str, set[str]]) -> None:
     left = dict(arrows)
     while left:

@@ -70,6 +70,8 @@ def test_nothing_is_imported_that_is_not_installed() -> None:
         "rich",
         "python-dotenv",
         "shtab",
+        "idna",
+        "iso3166",
         "urllib3",
     }
     assert names == imported | {"msgspec", "pyjwt", "python-multipart", "starlette", "uvicorn"}

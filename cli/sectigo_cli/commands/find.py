@@ -12,6 +12,8 @@ from sectigo_cli.output import print_json
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
     parser.chief = "-n"
+    # The service takes no date to look for.
+    parser.astray = "when certificates expire, `sectigo inventory DIR` tells, of those that are installed"
     parser.add_argument("-n", "--common-name", default="", metavar="NAME", help="the certificate's common name")
     parser.add_argument("-s", "--serial-number", default="", metavar="HEX", help="its serial number, in hex")
 

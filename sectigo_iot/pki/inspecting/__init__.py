@@ -1,0 +1,1 @@
+"""What a file is, and when what is installed runs out."""
