@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 from sectigo_cli.endings import Endings
 from sectigo_cli.env_file import names_variables, read_env_file, remarks
+from sectigo_cli.options import UsageError
 
 SHORT = 8
 """Characters below which a word or a number may stand in any line, where a gap would tell that it is a secret."""
@@ -149,9 +150,14 @@ class Context:
         return settings.profile if settings.sources.get("profile") != "default" else None
 
     def ask(self, question: str, secret: bool = False) -> str:
-        """Ask the user, who sits at a terminal; what is secret is not shown as it is typed. Ctrl-D is no answer."""
+        """Ask the user, who sits at a terminal; what is secret is not shown as it is typed. Ctrl-D is no answer.
+
+        Raises UsageError for what is no text.
+        """
         try:
             return self._typed_unseen(question) if secret else self._typed(question).strip()
+        except UnicodeError:
+            raise UsageError("what was typed is no text in the terminal's encoding") from None
         except EOFError:
             self.say("")
             return ""

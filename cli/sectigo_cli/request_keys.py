@@ -41,17 +41,10 @@ def new_password(args: argparse.Namespace, context: Context) -> str | None:
 
 
 def _asked_twice(context: Context) -> str:
-    password = _filled(_typed(context, _QUESTION))
-    if _typed(context, "the same again: ") != password:
+    password = _filled(context.ask(_QUESTION, secret=True))
+    if context.ask("the same again: ", secret=True) != password:
         raise UsageError("the two passwords differ, nothing was made")
     return password
-
-
-def _typed(context: Context, question: str) -> str:
-    try:
-        return context.ask(question, secret=True)
-    except UnicodeError:
-        raise UsageError("the password that was typed is no text in the terminal's encoding") from None
 
 
 def existing_key(args: argparse.Namespace, context: Context) -> RequestKey:
@@ -68,7 +61,7 @@ def existing_key(args: argparse.Namespace, context: Context) -> RequestKey:
             if not context.interactive:
                 error.hint = "name a --key-password-file FILE"
                 raise
-            return read_private_key(data, _filled(_typed(context, _QUESTION)))
+            return read_private_key(data, _filled(context.ask(_QUESTION, secret=True)))
     except InvalidInputError as error:
         raise UsageError(f"{args.key}: {error.message}", hint=error.hint) from None
 
@@ -79,7 +72,7 @@ def _is_typed(context: Context, path: str) -> bool:
 
 def _from_file(context: Context, path: str) -> str:
     if _is_typed(context, path):
-        return _filled(_typed(context, _QUESTION))
+        return _filled(context.ask(_QUESTION, secret=True))
     from sectigo_iot import read_first_line
 
     try:

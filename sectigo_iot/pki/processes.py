@@ -44,7 +44,9 @@ def spread(
     from concurrent.futures.process import BrokenProcessPool
 
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
+    with _endings_blocked():
+        # It starts the process that tracks its locks, which leaves Ctrl-C and SIGTERM to the parent, but not SIGHUP.
+        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     try:
         yield from _in_order(pool, function, pieces, processes * _AHEAD)
     except BrokenProcessPool:
@@ -59,7 +61,7 @@ def _in_order(
     waiting: deque[Future[_Result]] = deque()
     for piece in pieces:
         # A process that starts has the signals blocked that its parent has: Ctrl-C must not strike before `_begin`.
-        with _interrupt_blocked():
+        with _endings_blocked():
             waiting.append(pool.submit(function, piece))
         if len(waiting) > most:
             yield waiting.popleft().result()
@@ -68,9 +70,9 @@ def _in_order(
 
 
 @contextlib.contextmanager
-def _interrupt_blocked() -> Iterator[None]:
+def _endings_blocked() -> Iterator[None]:
     """Put Ctrl-C off, in this thread, to the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -342,7 +342,7 @@ def test_a_password_that_is_no_text(sectigo: Runner, monkeypatch: pytest.MonkeyP
     for words in ("--encrypt-key",), ("--key-password-file", "-"):
         done = sectigo("csr", NAME, *SUBJECT, *FAST, *words, terminal=True)
         assert (done.code, done.out) == (2, "")
-        assert "the password that was typed is no text in the terminal's encoding" in done.err
+        assert "what was typed is no text in the terminal's encoding" in done.err
     assert names_in() == []
 
 

@@ -25,7 +25,7 @@ PROMISES = {
     "signals": "SIGINT and SIGTERM at any moment: dies of the signal, and nothing is left",
     "keyring": "A keyring that is absent, locked, failing or hanging costs two seconds at the most",
     "proxies": "Proxies are used as the environment says, in all its spellings",
-    "pkcs12-mutations": "The fast way to open a PKCS#12 accepts nothing that the plain way refuses, but for factors that were made "
-    "on purpose to look prime",
+    "pkcs12-mutations": "The fast way to open a PKCS#12 accepts nothing that the plain way refuses, but for "
+    "factors that were made on purpose to look prime",
     "switch": "A reader sees the old certificate with its key or the new one with its own, never one of each",
 }

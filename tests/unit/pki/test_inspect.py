@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -636,6 +636,12 @@ I/MgEXSrDUwrD6Ou7v9z1eaavP+7AiABnBqKhgD5WqqJUnx0rtoCJ75Od0uWqErs
 s5nQ5rRDfw==
 -----END CERTIFICATE-----
 """
+
+
+def test_a_short_rsa_key_needs_attention_also_alone() -> None:
+    short = rsa.generate_private_key(65537, 1024)
+    told = inspect(pem(build("n.example.com", short, "TEST Issuing", home().issuing_key, ca=False)), at=NOW)
+    assert told.attention == ("the certificate 'n.example.com' has an RSA key of 1024 bits, and 2048 are the least",)
 
 
 def test_the_signature_of_a_root_on_itself_does_not_count() -> None:

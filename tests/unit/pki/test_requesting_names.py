@@ -81,7 +81,7 @@ WRONG = {
     "blank within": ("a example.com", "has a blank, comma or semicolon", "each name by itself"),
     "dot at the end": ("example.com.", "ends in a dot", "^write example.com$"),
     "a dot alone": (".", "ends in a dot", "^write the bare name"),
-    "two dots": ("..", "ends in a dot", "^write the bare name"),
+    "dots alone": ("..", "ends in a dot", "^write the bare name"),
     "a star and a dot": ("*.", "ends in a dot", "^write the bare name"),
     "ideographic stop at the end": ("example.com\u3002", "ends in a dot", "^write example.com$"),
     "dot at the beginning": (".example.com", "has an empty label", "bare name"),
