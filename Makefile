@@ -74,6 +74,10 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 	@$(PY) benchmarks/startup.py
 	@$(PY) benchmarks/calls.py
 	@$(PY) benchmarks/emulator.py
+	@$(PY) benchmarks/pkcs12.py
+	@$(PY) benchmarks/unpacking.py
+	@$(PY) benchmarks/signing_requests.py
+	@$(PY) benchmarks/inventory.py
 
 reliability: $(READY) ## every promise of docs/reliability.md in full, and its figures (some twenty minutes)
 	@rm -rf "$(CACHE)/figures" && mkdir -p "$(CACHE)/figures"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sectigo_cli.context import Context
-    from sectigo_iot.pki import KeyRing, Unpacked
+    from sectigo_iot.pki import CertificateRequest, KeyRing, Unpacked
 
 KEPT = 3
 ATTEMPTS = 3
@@ -85,6 +85,18 @@ class Extraction:
         self._roots = None if args.root is None else _read(args.root)
         self._keys = _key_ring(context, args.key, self._password) if args.key else None
 
+    def check_requests(self, requests: Sequence[CertificateRequest]) -> None:
+        """Raise UsageError where a certificate for one of these requests would find no key, before it is paid for."""
+        if self._keys is None:
+            return
+        lacking = [f"{one.source}, request {one.position}" for one in requests if not self._holds(one)]
+        if lacking:
+            more = f", nor {len(lacking) - 1} others" if len(lacking) > 1 else ""
+            raise UsageError(f"no key that --key names fits {lacking[0]}{more}", hint="nothing was ordered")
+
+    def _holds(self, request: CertificateRequest) -> bool:
+        return self._keys is not None and self._keys.holds(request.public_key_fingerprint)
+
     def learn(self, password: str | None) -> None:
         """Take the password of the PKCS#12 that was ordered."""
         self._password = password
@@ -104,7 +116,7 @@ class Extraction:
             try:
                 return self._attempt(context, file)
             except PKCSPasswordRequiredError as error:
-                error.hint = error.hint or _INSTEAD
+                error.hint = error.hint or _instead(context)
                 if not context.interactive:
                     raise
             except BundleError as error:
@@ -191,10 +203,17 @@ def _spelt(flag: str, value: object) -> list[str]:
 
 
 def deployed(context: Context, extraction: Extraction, done: Sequence[Unpacked]) -> int:
-    """Print as one document what is in place, then do what comes after it; return the exit code."""
-    show(context, done)
+    """Print as one document what is in place, then do what comes after it; return the exit code.
+
+    What comes after it does not hang on whether anybody reads the document.
+    """
+    try:
+        show(context, done)
+    except OSError:
+        extraction.finish(context, done)
+        raise
     extraction.finish(context, done)
-    return ATTENTION if any(one.out_of_date for one in done) else DONE
+    return ATTENTION if any(one.out_of_date or one.is_older for one in done) else DONE
 
 
 @contextlib.contextmanager
@@ -229,10 +248,14 @@ def _key_ring(context: Context, paths: Sequence[str], password: str | None) -> K
     try:
         return KeyRing(files, password)
     except PKCSPasswordRequiredError as error:
-        error.hint = _INSTEAD
+        error.hint = _instead(context)
         if not context.interactive:
             raise
         return KeyRing(files, asked_password(context, "password of the private keys: "))
+
+
+def _instead(context: Context) -> str:
+    return _INSTEAD if context.options.login_password is None else f"--password is that of the log-in: {_INSTEAD}"
 
 
 def _key_files(path: str) -> list[str]:

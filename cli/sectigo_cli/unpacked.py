@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sectigo_cli.context import Context
     from sectigo_iot.pki import KeyRing, Unpacked
 
+_OLDER = "what was in force before is newer than this, and stands in"
 _MOST = 20
 """Lines that are said of one thing."""
 
@@ -52,6 +53,7 @@ def tell(context: Context, done: Sequence[Unpacked], keys: KeyRing | None) -> No
     """Say what the user should know of what is in place."""
     some(context, [f"{one.name}: {fault}" for one in done for fault in one.out_of_date])
     some(context, [f"{one.name}: its chain does not reach a root" for one in done if one.incomplete])
+    some(context, [f"{one.name}: {_OLDER} {one.installed.previous}" for one in done if one.is_older])
     some(context, list(dict.fromkeys(remark for one in done for remark in one.installed.remarks)))
     unused = set() if keys is None else keys.sources - {one.key_source for one in done}
     some(context, [f"the key in {name} fits none of them" for name in sorted(unused)])

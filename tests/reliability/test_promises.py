@@ -12,7 +12,7 @@ from tests.reliability import report
 from tests.reliability.promises import PROMISES
 
 MODULES = Path(__file__).parent.glob("test_*.py")
-NOTED = re.compile(r'\bfigure\(\s*"([a-z-]+)"')
+NOTED = re.compile(r'\bfigure\(\s*"([a-z0-9-]+)"')
 
 
 def test_every_promise_has_a_test_that_notes_its_figure() -> None:

@@ -63,6 +63,8 @@ def run(args: argparse.Namespace, context: Context) -> None:
         return
     Findings.of(found, None, args.allow).refuse_unsound()
     requests = [each.request for each in found if each.request is not None]
+    if wanted is not None:
+        wanted.check_requests(requests)
     with folder_for(context, args.download) as folder:
         profile = profile_id(context, args.profile_id)
         findings = Findings.of(found, _rules(context, profile), args.allow)

@@ -56,6 +56,10 @@ class KeyRing:
         """The names of the files."""
         return frozenset(key.source for key in self._keys.values())
 
+    def holds(self, public_key_fingerprint: str) -> bool:
+        """Whether a key fits this SHA-256 of a SubjectPublicKeyInfo, in hexadecimal, as requests have it."""
+        return bytes.fromhex(public_key_fingerprint) in self._keys
+
     def fitting(self, certificates: Iterable[x509.Certificate]) -> dict[bytes, FittingKey]:
         """Return the keys whose public halves these certificates hold, by `fingerprint_of`."""
         wanted = map(fingerprint_of, certificates)

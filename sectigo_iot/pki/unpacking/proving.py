@@ -13,7 +13,7 @@ from sectigo_iot.pki.certificates import IssuedCertificate
 from sectigo_iot.pki.chain import display_name, is_self_signed
 from sectigo_iot.pki.verification import date_faults, verify_path
 
-_HINT = "give the root certificate that it lacks, or allow what is incomplete"
+_HINT = "name the certificate that is lacking with --root FILE, or take it as it is with --allow-incomplete"
 
 
 class Proof(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import IO
 
 from cryptography import x509
@@ -20,6 +21,7 @@ from sectigo_iot.pki.installing.switching import Installed, Installer
 from sectigo_iot.pki.processes import processors, spread
 from sectigo_iot.pki.unpacking.forms import Format, check_format
 from sectigo_iot.pki.unpacking.keys import KeyRing
+from sectigo_iot.pki.unpacking.replacing import begin_of, refuse_loss
 from sectigo_iot.pki.unpacking.sources import LARGEST, Source, opened_source
 from sectigo_iot.pki.unpacking.staging import Entry, Made, Order, stage_entries
 
@@ -37,7 +39,8 @@ class Unpacked:
 
     `installed` says where they are. `key_source` names the file of `keys` that the private key stands in; it is empty
     where the key came with the certificate, None where there is none. `out_of_date` says of the certificate, and of
-    each one of its chain, that it is expired or not yet valid; `incomplete` is True where the chain reaches no root.
+    each one of its chain, that it is expired or not yet valid; `incomplete` is True where the chain reaches no root,
+    `is_older` where the certificate that was in force before became valid later.
     """
 
     installed: Installed
@@ -49,6 +52,7 @@ class Unpacked:
     key_source: str | None
     out_of_date: tuple[str, ...]
     incomplete: bool
+    is_older: bool = False
 
     @property
     def name(self) -> str:
@@ -96,7 +100,8 @@ def unpack(
 
     Raises `BundleError` for what is not what it should be, with the entry's name, `PKCSPasswordRequiredError` where a
     password is needed, `TargetExistsError` where something else stands in the way, `InvalidInputError` for an
-    argument that is wrong, and `OSError`. Then nothing has changed.
+    argument that is wrong, and `OSError`. Then nothing has changed. A certificate without its key is a `BundleError`,
+    too, where the version in force has one.
     """
     check_format(format, modernize=modernize)
     if at is not None and at.tzinfo is None:
@@ -113,6 +118,7 @@ def unpack(
             made = _staged(source, order, keys, processors() if processes is None else processes, on_progress)
             # The list of what is in a large ZIP is large, too.
             opened.close()
+            refuse_loss(Path(folder), made)
             return tuple(map(_unpacked, installer.commit([each.staged for each in made]), made))
 
 
@@ -202,6 +208,7 @@ def _refuse_twin(first: Made, each: Made) -> None:
 
 
 def _unpacked(installed: Installed, made: Made) -> Unpacked:
+    before = begin_of(installed.previous)
     return Unpacked(
         installed,
         made.common_name,
@@ -212,4 +219,5 @@ def _unpacked(installed: Installed, made: Made) -> Unpacked:
         made.key_source,
         made.out_of_date,
         made.incomplete,
+        before is not None and before > made.not_before,
     )
