@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,9 @@ VOLLEY = 1.0
 NUDGE = 0.05
 """Seconds that a signal may go unheard."""
 STUCK = 5.0
-"""Seconds after which a process that was asked to end, and goes on, is asked again."""
+"""Seconds after which a process that was asked to end, and goes on, is asked again,"""
+STILL = 1.0
+"""where it has not moved for so long."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -96,8 +99,11 @@ class Endings:
         while number := os.read(reader, 1):
             time.sleep(NUDGE)
             if self._heard:
-                # What was raised may have come to nothing, or left a lock behind that is waited for.
+                # What was raised may have come to nothing, or left a lock behind that is waited for; or there is much
+                # to clean up, which another one would break off.
                 time.sleep(STUCK)
+                while self._pipe is not None and not _stands_still():
+                    time.sleep(NUDGE)
             # At rest, too: the interruption may have left a lock behind that cleaning up waits for.
             if number[0] in self._before and self._pipe is not None:
                 signal.pthread_kill(threading.main_thread().ident or 0, number[0])
@@ -116,6 +122,18 @@ class Endings:
     def rest(self) -> None:
         """Let no signal raise anything any more: what is left to do is short. One that insists kills."""
         self._resting = True
+
+
+def _stands_still() -> bool:
+    """Whether the main thread stays where it is, for a second."""
+    import threading
+
+    main, places = threading.main_thread().ident or 0, set()
+    for _ in range(round(STILL / NUDGE)):
+        frame = sys._current_frames().get(main)
+        places.add((id(frame), frame.f_lasti if frame is not None else 0))
+        time.sleep(NUDGE)
+    return len(places) == 1
 
 
 def die(number: signal.Signals) -> int:

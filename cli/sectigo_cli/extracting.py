@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from sectigo_cli.exits import ATTENTION, DONE
-from sectigo_cli.options import Parser, UsageError, filled, positive
+from sectigo_cli.options import Parser, UsageError, count, filled
 from sectigo_cli.pkcs12_passwords import asked_password, known_password
 from sectigo_cli.progress import counting
 from sectigo_cli.unpacked import show, some, tell, unreadable
@@ -49,13 +49,13 @@ def add_unpack_options(parser: Parser) -> None:
     parser.add_argument("--modernize", action="store_true", help="with --format p12: as AES-256 what is older")
     parser.add_argument("--allow-incomplete", action="store_true", help="take a chain that reaches no root")
     parser.add_argument(
-        "--keep", type=positive, metavar="N", help=f"versions to keep of each certificate (default {KEPT})"
+        "--keep", type=count, metavar="N", help=f"versions to keep of each certificate (default {KEPT})"
     )
     parser.add_argument(
         "--grant", action="append", type=filled, metavar="USER", help="let this user read the files (repeatable)"
     )
     parser.add_argument("--deploy-hook", type=filled, metavar="CMD", help="run this when the files are in place")
-    parser.add_argument("--processes", type=positive, metavar="N", help="(default: one for each processor)")
+    parser.add_argument("--processes", type=count, metavar="N", help="(default: one for each processor)")
 
 
 def add_extract_options(parser: Parser) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LARGEST_ID = (1 << 63) - 1
 LONGEST = 1e9
 """Seconds that one may ask to wait for."""
+MANY = 1_000_000
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 1e6
 """Seconds that a request or a download may be given; `Settings` takes the same."""
 
@@ -161,6 +162,13 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 100 or not 0 < int(text) <= LARGEST_ID:
         shown = text if len(text) < 40 else f"{text[:40]}…"
         raise argparse.ArgumentTypeError(f"{shown!r} is no id: a whole number from 1 to {LARGEST_ID} is wanted")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """Read how many: a whole number from 1 to a million."""
+    if not text.isascii() or not text.isdigit() or len(text) > 7 or not 0 < int(text) <= MANY:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from 1 to {MANY}")
     return int(text)
 
 

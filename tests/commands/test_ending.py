@@ -522,3 +522,28 @@ with endings.Endings() as heard:
 """
     done = run_program(program)
     assert (done.stdout, done.stderr) == ("dropped\nSIGTERM\n", "")
+
+
+CLEANING = """
+import os, signal, sys, time
+from pathlib import Path
+from sectigo_cli import endings
+endings.VOLLEY, endings.STUCK, endings.STILL = 0.05, 0.1, 0.3
+with endings.Endings() as heard:
+    heard.be_prompt()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    except endings.Interrupted:
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            Path("left").exists()
+        print("cleaned", flush=True)
+"""
+
+
+def test_cleaning_up_that_takes_long_is_not_broken_off() -> None:
+    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    command = [sys.executable, "-c", CLEANING]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("cleaned\n", "")

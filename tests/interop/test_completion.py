@@ -15,7 +15,7 @@ from tests.packages import PYTHONPATH
 
 LINES = {
     "sectigo lic": {"licenses"},
-    "sectigo create --d": {"--domain", "--dns", "--dry-run", "--download", "--download-timeout"},
+    "sectigo create --d": {"--domain", "--dns", "--dry-run", "--download", "--download-timeout", "--deploy-hook"},
     "sectigo --verbose create --dom": {"--domain"},
     "sectigo -u jim create --pass": {"--password", "--password-file", "--password-out"},
     "sectigo find --env-f": {"--env-file"},
@@ -24,6 +24,9 @@ LINES = {
     "sectigo serve --account m": {"manual"},
     "sectigo profile --par": {"--params"},
     "sectigo revoke -r keyC": {"keyCompromise"},
+    "sectigo csr --key-type P-": {"P-256", "P-384"},
+    "sectigo unpack --form": {"--format"},
+    "sectigo unpack req": {"request.csr"},
     "sectigo call batchDet": {"batchDetail"},
     "sectigo help rev": {"revoke"},
     "sectigo completion f": {"fish"},
