@@ -21,6 +21,7 @@ from typing import IO, NamedTuple, cast
 from sectigo_iot.errors import BundleError
 
 _CHUNK = 1 << 16
+_LONGEST_STEM = 100
 _LONGEST_RECORD = 320
 """Bytes in the directory for each entry: 46, its name, and whatever else is told about it."""
 _RECORD = b"PK\x01\x02"
@@ -124,6 +125,14 @@ def opened_zip(file: IO[bytes], limits: Limits = _DEFAULT) -> Iterator[CheckedZi
         opened = CheckedZip(archive, files, limits)
         del files
         yield opened
+
+
+def safe_stem(name: str) -> str:
+    """What a request or certificate of this name is called as an entry, file or folder; empty where nothing is left.
+
+    `*.example.com` becomes `_.example.com`.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_LONGEST_STEM].lstrip(".-")
 
 
 @contextmanager

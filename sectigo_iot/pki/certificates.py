@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from sectigo_iot.errors import BundleError, InvalidInputError
 from sectigo_iot.pki.bundle import Limits, read_entries
-from sectigo_iot.pki.chain import dns_names, is_authority, is_self_signed, order_chain
+from sectigo_iot.pki.chain import check_readable, dns_names, is_authority, is_self_signed, order_chain
 from sectigo_iot.pki.pem import Block, read_blocks
 from sectigo_iot.pki.pkcs12 import open_pkcs12
 from sectigo_iot.pki.serial import serial_text
@@ -222,11 +222,16 @@ def certificates_in(name: str, content: bytes) -> list[x509.Certificate]:
 
     Raises `BundleError`, with the name in front, where they cannot be read, or where the name promises some.
     """
+    promised, is_der = name.lower().endswith(CERTIFICATE_SUFFIXES), content[:1] == b"\x30"
     try:
-        found = _load_der(content) if content[:1] == b"\x30" else list(_load_blocks(read_blocks(content)))
+        found = _load_der(content) if is_der else list(_load_blocks(read_blocks(content)))
+        check_readable(found)
     except (ValueError, x509.InvalidVersion, BundleError) as fault:
+        if is_der and not promised:
+            # A request, a CRL or a key, or a text that begins with the digit 0.
+            return []
         raise BundleError(f"{name}: its certificates cannot be read: {fault}") from fault
-    if not found and name.lower().endswith(CERTIFICATE_SUFFIXES):
+    if not found and promised:
         raise BundleError(f"{name}: holds no certificate")
     return found
 

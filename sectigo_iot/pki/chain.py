@@ -134,6 +134,17 @@ def is_authority(certificate: x509.Certificate) -> bool:
     return constraints is not None and constraints.ca
 
 
+def check_readable(certificates: Iterable[x509.Certificate]) -> None:
+    """Raise `BundleError` where names or extensions of a certificate are damaged: they are read when asked for."""
+    for certificate in certificates:
+        try:
+            _ = certificate.subject, certificate.issuer
+        except (ValueError, KeyError):
+            # The latter is `cryptography` 49's.
+            raise BundleError(f"a name in the certificate {display_name(certificate)!r} is damaged") from None
+        extensions_of(certificate)
+
+
 def display_name(certificate: x509.Certificate) -> str:
     """The common name of the subject, or the whole subject where it has none."""
     try:

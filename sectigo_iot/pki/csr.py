@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sectigo_iot.errors import BundleError, InvalidInputError, InvalidRequestError
 from sectigo_iot.pki import request_rules
-from sectigo_iot.pki.bundle import read_entries
+from sectigo_iot.pki.bundle import read_entries, safe_stem
 from sectigo_iot.pki.pem import Block, read_blocks
 
 _LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
@@ -23,7 +22,6 @@ _SUFFIXES = (".csr", ".pem")
 _KEY_FAULT = "holds a private key: it must not be uploaded"
 # A fixed time and mode make the same requests the same bytes.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_LONGEST_STEM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +229,4 @@ def _named(requests: Iterable[CertificateRequest]) -> Iterator[tuple[str, Certif
 
 def _stem(request: CertificateRequest) -> str:
     name = request.common_name or request.dns_names[0]
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_LONGEST_STEM].lstrip(".-") or "request"
+    return safe_stem(name) or "request"

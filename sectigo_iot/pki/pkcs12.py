@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 from sectigo_iot.errors import BundleError, InvalidInputError, PKCSPasswordRequiredError
-from sectigo_iot.pki.chain import order_chain
+from sectigo_iot.pki.chain import check_readable, order_chain
 from sectigo_iot.pki.pfx.bounds import check_iterations
 from sectigo_iot.pki.pfx.derivation import with_longer_mac
 from sectigo_iot.pki.pfx.opening import open_quickly
+from sectigo_iot.pki.pfx.protection import is_well_protected
+from sectigo_iot.pki.pfx.rsa_numbers import holds_together
 from sectigo_iot.pki.pfx.structure import read_store
 
 # Tried with OpenSSL 3.0: each of these fails without its legacy provider, and pbeWithSHAAnd3-KeyTripleDES-CBC,
@@ -104,8 +106,9 @@ def _contents(key: PrivateKeyTypes, certificates: list[x509.Certificate]) -> PKC
     leaf = _leaf_for(key, certificates)
     try:
         chain = order_chain(leaf, certificates)
-    except (ValueError, KeyError):
-        # Names are read when they are asked for; the latter is `cryptography` 49's.
+        check_readable((leaf, *chain))
+    except (ValueError, KeyError, BundleError):
+        # `cryptography` reads dates and names when they are asked for.
         raise BundleError("a certificate in the PKCS#12 is damaged") from None
     others = tuple(one for one in certificates if one not in (leaf, *chain))
     return PKCS12Contents(key, leaf, chain, others)
@@ -137,6 +140,22 @@ def needs_legacy(data: bytes) -> bool:
     Told from the object identifiers in the bytes, without the password.
     """
     return any(encoded in data for encoded in map(_der_oid, _LEGACY_OIDS))
+
+
+def is_consistent(key: PrivateKeyTypes) -> bool:
+    """Whether each number of an RSA key, whose primes were not tested, follows from the others, as is usual.
+
+    Keys of other kinds are tested whole when they are loaded.
+    """
+    return not isinstance(key, rsa.RSAPrivateKey) or holds_together(key.private_numbers())
+
+
+def is_modern(data: bytes) -> bool:
+    """Whether a PKCS#12 that was opened has a SHA-2 MAC, and no private key that is not under PBES2 with AES.
+
+    Raises `BundleError` where its structure cannot be read.
+    """
+    return is_well_protected(read_store(data))
 
 
 def _is_possible(password: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import struct
+import subprocess
 import sys
 import threading
 import zipfile
@@ -123,9 +125,12 @@ def test_an_incomplete_chain_is_allowed_or_completed(sectigo: Runner) -> None:
     Path("a.p12").write_bytes(store(issue("a"), ec_key("a"), home().issuing))
     Path("root.pem").write_bytes(pem(home().root))
     code, _, err = unpack(sectigo, "a.p12")
-    assert code == 1
+    assert "hint: name the certificate that is lacking with --root FILE, or take it as it is" in err
     assert "a.p12: the chain is incomplete: it lacks the issuer of 'TEST Issuing', 'CN=TEST Root'" in err
-    assert "hint: give the root certificate that it lacks, or allow what is incomplete" in err
+    assert (
+        "hint: name the certificate that is lacking with --root FILE, or take it as it is with --allow-incomplete"
+        in err
+    )
     code, _, err = unpack(sectigo, "a.p12", "--allow-incomplete")
     assert (code, "sectigo: a: its chain does not reach a root" in err) == (0, True)
     code, _, err = unpack(sectigo, "a.p12", "--root", "root.pem")
@@ -178,6 +183,25 @@ def test_a_hook_runs_after_it_and_its_failure_undoes_nothing(sectigo: Runner) ->
     assert "hint: the files are in place all the same" in err
     assert Path("certs/a.example.com/privkey.pem").exists()
     assert unpack(sectigo, "24.zip", "--deploy-hook", "true")[0] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("stdout", ["/dev/full", "nobody"])
+def test_the_hook_runs_although_nobody_reads_what_is_printed(folder: Path, stdout: str) -> None:
+    words = ("unpack", "24.zip", "-o", "certs", "--password-file", "pw", "--deploy-hook", "touch hooked")
+    if stdout == "nobody":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(stdout, os.O_WRONLY)
+    command = [sys.executable, "-m", "sectigo_cli", *words]
+    env = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=env, timeout=60)
+    os.close(writer)
+    assert done.returncode == (-signal.SIGPIPE if stdout == "nobody" else 1)
+    assert ("No space left on device" in done.stderr) is (stdout != "nobody")
+    assert Path("certs/a.example.com/privkey.pem").exists()
+    assert Path("hooked").exists(), "a server must not go on with the former key"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can read as another user")

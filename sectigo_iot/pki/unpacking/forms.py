@@ -8,20 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sectigo_iot.errors import BundleError, InvalidInputError, PKCSPasswordRequiredError
 from sectigo_iot.pki.certificates import IssuedCertificate
-from sectigo_iot.pki.pkcs12 import needs_legacy, write_pkcs12
+from sectigo_iot.pki.pkcs12 import is_modern, write_pkcs12
 
-_OLD = tuple(
-    map(
-        bytes.fromhex,
-        (
-            "060a2a864886f70d010c0103",  # pbeWithSHAAnd3-KeyTripleDES-CBC
-            "060a2a864886f70d010c0104",  # pbeWithSHAAnd2-KeyTripleDES-CBC
-            "06082a864886f70d0307",  # des-ede3-cbc under PBES2
-            "06052b0e03021a",  # SHA-1 as the digest of the MAC
-        ),
-    )
-)
-"""Object identifiers (RFC 7292, appendix C; RFC 8018, appendix B.2.2) of what OpenSSL 3 opens, and makes no more."""
 Format = Literal["pem", "p12", "der"]
 FORMATS: tuple[Format, ...] = ("pem", "p12", "der")
 
@@ -63,14 +51,10 @@ def p12_file(issued: IssuedCertificate, store: bytes | None, password: str | Non
 
     Raises `BundleError` where there is no key, `PKCSPasswordRequiredError` where there is no password.
     """
-    if store is not None and (not modernize or _is_modern(store)):
+    if store is not None and (not modernize or is_modern(store)):
         return store
     if issued.private_key is None:
         raise BundleError("there is no private key to put into a PKCS#12", hint="give the key of its request")
     if password is None:
         raise PKCSPasswordRequiredError("a password is needed to make a PKCS#12")
     return write_pkcs12(issued.private_key, issued.leaf, issued.chain, password, issued.name)
-
-
-def _is_modern(store: bytes) -> bool:
-    return not needs_legacy(store) and not any(identifier in store for identifier in _OLD)

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from sectigo_iot.errors import BundleError, InvalidInputError, PKCSPasswordRequiredError
 from sectigo_iot.pki.pem import Block, read_blocks
+from sectigo_iot.pki.pkcs12 import is_consistent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,21 @@ def _fingerprint(key: PublicKeyTypes) -> bytes:
 def proven_key(der: bytes, certificate: x509.Certificate) -> PrivateKeyTypes:
     """Load a key as PKCS#8, proven to be the certificate's by the public numbers, and where it is RSA by a signature.
 
-    The primes of an RSA key are not tested again, which would be nearly all of the time. Raises `BundleError`.
+    The primes of an RSA key are not tested again, which would be nearly all of the time, where its numbers hold
+    together; OpenSSL would sign with some that do not, and other programs refuse them. Raises `BundleError`.
     """
     key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     public = certificate.public_key()
     if key.public_key() != public or not _signs(key, public):
         raise BundleError("the private key does not fit the certificate")
-    return key
+    return key if is_consistent(key) else _tested(der)
+
+
+def _tested(der: bytes) -> PrivateKeyTypes:
+    try:
+        return load_der_private_key(der, None)
+    except ValueError:
+        raise BundleError("the private key is damaged: its numbers do not belong together") from None
 
 
 def _signs(key: PrivateKeyTypes, public: PublicKeyTypes) -> bool:

@@ -82,8 +82,8 @@ def _issued_in(order: Order, entry: Entry, known: Sequence[x509.Certificate]) ->
 
 
 def _stage(order: Order, entry: Entry, issued: IssuedCertificate, roots: Sequence[x509.Certificate]) -> Made:
-    name = folder_name(issued)
     try:
+        name = folder_name(issued)
         issued, source = _with_key(entry, issued)
         proof = prove(issued, roots, order.at or datetime.now(UTC), allow_incomplete=order.allow_incomplete)
         files = _files(order, entry, name, issued)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import stat
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_der_private_key,
     load_pem_private_key,
@@ -25,8 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
 from sectigo_iot.emulator.ca.legacy import make_legacy_pkcs12
 from sectigo_iot.errors import BundleError, InvalidInputError, PKCSPasswordRequiredError, TargetExistsError
 from sectigo_iot.pki import KeyRing, needs_legacy, open_pkcs12, unpack
+from sectigo_iot.pki.unpacking.keys import proven_key
 from tests.unit.pki.downloads import issue, key_pem, store, whole_store, zipped
-from tests.unit.pki.home import NOW, PASSWORD, build, ec_key, home, pem, rsa_key
+from tests.unit.pki.home import NOW, PASSWORD, build, ec_key, home, pem, request, rsa_key
+from tests.unit.pki.pfx_making import certificate_bag, made, open_part, private_key_info, shrouded_bag
 
 PEM_FILES = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem", "full.pem")
 
@@ -128,6 +133,66 @@ def test_a_pkcs12_stays_as_it_came_unless_an_old_one_is_to_be_modernized(
     assert (target / "t/t.p12").read_bytes() != triple
 
 
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize(
+    ("words", "is_modern"),
+    [
+        ("-keypbe NONE -certpbe NONE", False),
+        ("-nomac", False),
+        ("-macalg md5", False),
+        ("-macalg sha384", True),
+        ("-certpbe NONE", True),
+        ("-keypbe AES-128-CBC -certpbe AES-192-CBC", True),
+    ],
+)
+def test_what_lies_open_is_modernized_too(target: Path, tmp_path: Path, words: str, is_modern: bool) -> None:
+    key, file = ec_key("a.example.com"), tmp_path / "a.p12"
+    whole = key_pem(key) + pem(issue("a.example.com"), home().issuing, home().root)
+    command = ["openssl", "pkcs12", "-export", *words.split(), "-out", str(file), "-passout", f"pass:{PASSWORD}"]
+    subprocess.run(command, input=whole, check=True, timeout=30)
+    unpack(file, target, password=PASSWORD, format="p12", modernize=True)
+    there = (target / "a/a.p12").read_bytes()
+    assert (there == file.read_bytes()) is is_modern
+    assert open_pkcs12(there, PASSWORD).key.public_key() == key.public_key()
+
+
+def test_what_is_no_certificate_is_passed_over(written: Callable[[str, bytes], Path], target: Path) -> None:
+    others = {
+        "README.txt": b"0. Read this first.",
+        "b.csr": x509.load_pem_x509_csr(request()).public_bytes(Encoding.DER),
+    }
+    (done,) = unpack(written("24.zip", zipped({"a.p12": whole_store("a"), **others})), target, password=PASSWORD)
+    assert done.name == "a"
+
+
+@pytest.mark.parametrize("place", ["issuer of a CA", "issuer", "subject", "extensions"])
+@pytest.mark.parametrize("form", ["p12", "pem"])
+def test_a_certificate_with_a_damaged_part_is_told(
+    written: Callable[[str, bytes], Path], target: Path, place: str, form: str
+) -> None:
+    own = home()
+    leaf, issuing = (each.public_bytes(Encoding.DER) for each in (own.leaf, own.issuing))
+    # A UTF8String becomes an EXTERNAL, and a dNSName no ASCII.
+    if place == "issuer of a CA":
+        issuing = issuing.replace(b"\x0c\x09TEST Root", b"\x08\x09TEST Root")
+    elif place == "extensions":
+        leaf = leaf.replace(b"*.b.example.com", b"*.b.ex\xffmple.com")
+    else:
+        name = b"TEST Issuing" if place == "issuer" else b"a.example.com"
+        leaf = leaf.replace(bytes((0x0C, len(name))) + name, bytes((0x08, len(name))) + name)
+    chain = [leaf, issuing, own.root.public_bytes(Encoding.DER)]
+    if form == "p12":
+        bags = map(certificate_bag, chain)
+        file = written("a.p12", made(open_part(*bags, shrouded_bag(private_key_info(own.leaf_key)))))
+    else:
+        armoured = (base64.encodebytes(each).decode() for each in chain)
+        text = "".join(f"-----BEGIN CERTIFICATE-----\n{each}-----END CERTIFICATE-----\n" for each in armoured)
+        file = written("a.pem", text.encode())
+    with pytest.raises(BundleError, match=rf"^a\.{form}: .* (is|are) damaged$"):
+        unpack(file, target, password=PASSWORD, allow_incomplete=True)
+    assert not target.exists() or not tree(target)
+
+
 def own_3des(leaf: x509.Certificate) -> bytes:
     builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1).hmac_hash(hashes.SHA1())
     protection = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).build(PASSWORD.encode())
@@ -162,6 +227,34 @@ def test_an_rsa_key_must_sign_for_its_certificate(written: Callable[[str, bytes]
     with pytest.raises(BundleError, match=r"^a\.crt: the private key does not fit the certificate"):
         unpack(file, target, keys=KeyRing({"a.key": spoilt(rsa_key())}))
     assert tree(target) == before
+
+
+@pytest.mark.parametrize("number", ["d", "dmp1", "iqmp"])
+def test_a_damaged_rsa_key_is_refused_though_openssl_signs_with_it(
+    written: Callable[[str, bytes], Path], target: Path, number: str
+) -> None:
+    content = rsa_key().private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    value = getattr(rsa_key().private_numbers(), number)
+    encoded = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    assert content.count(encoded) == 1
+    damaged = content.replace(encoded, encoded[:-1] + bytes([encoded[-1] ^ 2]))
+    file = written("a.pem", pem(home().leaf, home().issuing, home().root))
+    with pytest.raises(BundleError, match=r"^a\.pem: the private key (is damaged|does not fit)"):
+        unpack(file, target, keys=KeyRing({"k": damaged}))
+    assert not target.exists() or not tree(target)
+
+
+def test_an_unusual_rsa_key_is_tested_whole(written: Callable[[str, bytes], Path], target: Path) -> None:
+    key = rsa.generate_private_key(3, 2048)
+    file = written("a.pem", pem(issue("a.example.com", key), home().issuing, home().root))
+    (done,) = unpack(file, target, keys=KeyRing({"k": key_pem(key)}))
+    assert done.has_key
+
+
+def test_a_key_must_be_that_of_the_certificate() -> None:
+    der = ec_key("b").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(BundleError, match="does not fit"):
+        proven_key(der, issue("a"))
 
 
 def spoilt(key: object) -> bytes:
