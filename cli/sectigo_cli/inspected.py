@@ -116,7 +116,7 @@ def _key(told: KeyDescription) -> Iterator[Row]:
 
 
 def _pkcs12(told: PKCS12Description) -> Iterator[Row]:
-    yield "PKCS#12", "LOCKED: a password is needed" if told.locked else "does not open" if told.fault else "opened"
+    yield "PKCS#12", "LOCKED: needs --password-file" if told.locked else "does not open" if told.fault else "opened"
     yield "keys", "; ".join(told.key_encryption)
     yield "certificates", "; ".join(told.certificate_encryption)
     yield "MAC", told.mac

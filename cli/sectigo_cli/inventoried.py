@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 BAR = 10
 """Characters of a bar that stands for a whole lifetime."""
 _WIDEST_NAME = 48
+KEY_DOUBTS = {
+    "missing": "its key is missing: an older version had one",
+    "does not fit": "the key beside it does not fit",
+}
+"""What is said of a key beside a certificate, by `KeyBeside`, where something is wrong with it."""
 
 
 def lines(found: Inventory, warn: float, encoding: str = "utf-8") -> Iterator[str]:
@@ -33,8 +38,8 @@ def lines(found: Inventory, warn: float, encoding: str = "utf-8") -> Iterator[st
 
 
 def _line(item: InventoryItem, warn: float, blocks: tuple[str, str], left: int, width: int) -> str:
-    due = item.expires_within(warn) and not item.superseded
-    start = f"{'!' if due else ' '} {item.not_after:%Y-%m-%d}  {_left(item):<{left}}  {_bar(item, *blocks)}"
+    mark = "!" if item.needs_attention(warn) else " "
+    start = f"{mark} {item.not_after:%Y-%m-%d}  {_left(item):<{left}}  {_bar(item, *blocks)}"
     return f"{start}  {_name(item):<{width}}  {_places(item)}{_doubts(item)}"
 
 
@@ -60,7 +65,8 @@ def _places(item: InventoryItem) -> str:
 
 def _doubts(item: InventoryItem) -> str:
     doubts = ["not valid before " + f"{item.not_before:%Y-%m-%d}"] * (item.not_before > item.at)
-    doubts += ["the key beside it does not fit"] * any(place.key.value == "does not fit" for place in item.places)
+    keys = {place.key.value for place in item.places}
+    doubts += [told for key, told in KEY_DOUBTS.items() if key in keys]
     doubts += ["a former version"] * item.superseded
     return f" ({', '.join(doubts)})" if doubts else ""
 

@@ -13,7 +13,7 @@ from sectigo_cli.folders import folder_for
 from sectigo_cli.options import UsageError
 from sectigo_cli.output import print_json
 from sectigo_cli.progress import counting
-from sectigo_cli.request_files import KEY, REQUEST, entry, filling, in_the_way, refuse_existing, stem_of
+from sectigo_cli.request_files import KEY, REQUEST, entry, filling, in_the_way, refuse_existing, say_next, stem_of
 from sectigo_cli.request_keys import LARGEST_KEY, content, new_password
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def make_all(args: argparse.Namespace, context: Context, kind: str) -> int:
         if path is not None:
             _write_together(context, path, list(requests.values()), zipped=args.zip is not None)
     print_json(context, [_printed(folder, stem, request) for stem, request in requests.items()])
-    _tell(context, folder, path, requests, len(made))
+    _tell(args, context, folder, path, requests, len(made))
     return FAILED if bad else DONE
 
 
@@ -218,16 +218,24 @@ def _printed(folder: Path, stem: str, request: CertificateRequest) -> dict[str, 
     return entry(request, folder / f"{stem}{KEY}", folder / f"{stem}{REQUEST}")
 
 
-def _tell(context: Context, folder: Path, path: Path | None, requests: Collection[str], made: int) -> None:
+def _tell(
+    args: argparse.Namespace,
+    context: Context,
+    folder: Path,
+    path: Path | None,
+    requests: Collection[str],
+    made: int,
+) -> None:
     there = len(requests) - made
     passed = f", and passed over {there} that were there" if there else ""
+    keys = shlex.quote(str(folder))
     context.note(f"made {_pairs(made)} in {folder}{passed}")
     others = sum(name.endswith(REQUEST) and name.removesuffix(REQUEST) not in requests for name in _names(folder))
     if others and path is None:
         # To name all of them by a pattern would order these, too, and perhaps for the second time.
         remark = f"the folder has {others} more {REQUEST}, so not *{REQUEST}"
-        context.note(f"next: `sectigo upload` with each csrFile orders the certificates; {remark}")
+        say_next(args, context, "FILE…", keys, f"with each csrFile as FILE orders the certificates; {remark}")
         return
-    what = shlex.quote(str(path)) if path else f"{shlex.quote(str(folder))}/*{REQUEST}"
+    what = shlex.quote(str(path)) if path else f"{keys}/*{REQUEST}"
     which = ", those that were there included" if there else ""
-    context.note(f"next: `sectigo upload {what}` orders the certificates{which}; the keys stay with you")
+    say_next(args, context, what, keys, f"orders the certificates{which}; the keys stay with you")

@@ -11,13 +11,16 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sectigo_cli.context import Context
     from sectigo_iot.pki import CertificateRequest
 
 KEY, REQUEST = ".key", ".csr"
@@ -46,6 +49,18 @@ def entry(request: CertificateRequest, key: str | Path, path: Path) -> dict[str,
         "csrFile": str(path),
         "publicKeySHA256": request.public_key_fingerprint,
     }
+
+
+def say_next(args: argparse.Namespace, context: Context, what: str, keys: str, rest: str) -> None:
+    """Say which line orders `what` and puts it beside `keys`, both as words of a shell; `rest` says more of it."""
+    given = context.options.profile
+    named = given or os.environ.get("SECTIGO_PROFILE")
+    which = f"-P {shlex.quote(given)} " if given else "" if named else "-p PROFILE_ID "
+    path = args.key_password_file
+    opened = f" --password-file {shlex.quote(path)}" if path and Path(path).is_file() else ""
+    context.note(f"next: `sectigo upload {which}{what} --download certs --extract --key {keys}{opened}` {rest}")
+    if not named:
+        context.note("PROFILE_ID is one of the ids that `sectigo profiles` lists")
 
 
 class RequestFolder:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sectigo_iot.pki import CertificateDescription
     from sectigo_iot.revocation import RevocationStatus
 
+NO_ISSUER = "its issuer is not here"
 TIMEOUT = 10.0
 """Seconds for one question, unless --request-timeout says otherwise."""
 
@@ -28,10 +29,16 @@ class Answers(NamedTuple):
         """What speaks against the certificate, if anything does."""
         statuses = [each.status for each in self if not isinstance(each, str)]
         if "revoked" in statuses:
-            return "is revoked"
+            return "it is revoked"
         if "unknown" in statuses:
-            return "is not known to its issuer's OCSP responder"
-        return None if "good" in statuses else "may be revoked: neither OCSP nor CRL could tell"
+            return "it is not known to its issuer's OCSP responder"
+        why = NO_ISSUER if self.is_without_issuer else "neither OCSP nor CRL could tell"
+        return None if "good" in statuses else f"not known whether it is revoked: {why}"
+
+    @property
+    def is_without_issuer(self) -> bool:
+        """Whether nobody was asked, because the certificate of its issuer is not there to believe answers by."""
+        return self.ocsp == f"not asked: {NO_ISSUER}"
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield a label and a value for each."""
@@ -77,7 +84,7 @@ class _Asking:
         from sectigo_iot import DeadlineError, SectigoError, UnreachableError
 
         if not told.issuers:
-            return "not asked: its issuer is not here"
+            return f"not asked: {NO_ISSUER}"
         if (kind, told.issuer) in self._silent:
             return f"not asked again: {self._silent[kind, told.issuer]}"
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sectigo_cli.commands import csr
 from sectigo_iot import write_private
+from sectigo_iot.emulator import Emulator
 from sectigo_iot.pki import (
     KEY_KINDS,
     RequestSpec,
@@ -37,7 +39,18 @@ SUBJECT = ("--organization", "Example Ltd", "-l", "Berlin", "-s", "Berlin", "-c"
 FAST = ("--key-type", "P-256")
 NAME = "node.example.com"
 PASSWORD = "correct horse battery"
-NEXT = f"sectigo: next: `sectigo upload {NAME}.csr` orders the certificate; the key stays with you\n"
+
+
+def next_steps(files: str, keys: str, rest: str = "orders the certificate; the key stays with you") -> str:
+    """What is said of the next step where no profile is known."""
+    return (
+        f"sectigo: next: `sectigo upload -p PROFILE_ID {files} --download certs --extract --key {keys}` {rest}\n"
+        "sectigo: PROFILE_ID is one of the ids that `sectigo profiles` lists\n"
+    )
+
+
+NEXT = next_steps(f"{NAME}.csr", f"{NAME}.key")
+ALL = "orders the certificates; the keys stay with you"
 TABLE = """name,dns,organization,locality,state,country
 *.example.com,example.com,Example Ltd,Berlin,Berlin,DE
 a.example.com,,Example Ltd,Berlin,Berlin,DE
@@ -101,13 +114,47 @@ def test_each_kind(sectigo: Runner, kind: str) -> None:
 def test_a_wildcard_and_another_folder(sectigo: Runner) -> None:
     done = sectigo("csr", "*.Example.com", *SUBJECT, *FAST, "-o", "my keys")
     assert done.code == 0
-    assert done.err == (
-        "sectigo: made the folder my keys\n"
-        "sectigo: next: `sectigo upload 'my keys/_.example.com.csr'` orders the certificate; the key stays with you\n"
+    assert done.err == ("sectigo: made the folder my keys\n") + next_steps(
+        "'my keys/_.example.com.csr'", "'my keys/_.example.com.key'"
     )
     assert json.loads(done.out)["name"] == "*.example.com"
     check_pair(json.loads(done.out))
     assert Path("my keys").stat().st_mode & 0o777 == 0o700
+
+
+def typed(err: str, profile: str = "423") -> list[str]:
+    """The words of the line that is printed as the next step, as a shell hands them over."""
+    words = shlex.split(err.partition("next: `sectigo ")[2].partition("`")[0].replace("PROFILE_ID", profile))
+    return [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+
+
+def installed() -> list[str]:
+    return sorted(path.parent.name for path in Path("certs").glob("*/privkey.pem"))
+
+
+def test_the_next_step_works_as_it_is_typed(sectigo: Runner, shared: Emulator) -> None:
+    done = sectigo("csr", NAME, *SUBJECT, *FAST, "-o", "my keys")
+    upload = sectigo(*typed(done.err), env=shared.environ)
+    assert (upload.code, installed()) == (0, [NAME]), upload.err
+
+
+def test_the_next_step_with_a_profile_that_is_known(sectigo: Runner, shared: Emulator) -> None:
+    named = sectigo("-P", "CipherTrace EE", "csr", NAME, *SUBJECT, *FAST)
+    line = f"{NAME}.csr --download certs --extract --key {NAME}.key` orders the certificate; the key stays with you\n"
+    assert named.err == f"sectigo: next: `sectigo upload -P 'CipherTrace EE' {line}"
+    exported = sectigo("csr", NAME, *SUBJECT, "--key", f"{NAME}.key", "--force", env=shared.environ)
+    assert exported.err == f"sectigo: next: `sectigo upload {line}"
+    upload = sectigo(*typed(exported.err), env=shared.environ)
+    assert (upload.code, installed()) == (0, [NAME]), upload.err
+
+
+def test_the_next_step_after_a_batch_whose_keys_are_under_a_password(sectigo: Runner, shared: Emulator) -> None:
+    Path("t.csv").write_text(TABLE)
+    Path("the password").write_text(f"{PASSWORD}\n")
+    done = sectigo("csr", "--batch", "t.csv", "-o", "out", *FAST, "--key-password-file", "the password")
+    assert "--key out --password-file 'the password'` orders" in done.err
+    upload = sectigo(*typed(done.err), env=shared.environ)
+    assert (upload.code, installed()) == (0, list(STEMS)), upload.err
 
 
 def test_what_is_unusual_is_said(sectigo: Runner) -> None:
@@ -411,10 +458,8 @@ def batch(sectigo: Runner, *words: str) -> Result:
 def test_a_pair_for_each_row(sectigo: Runner) -> None:
     done = batch(sectigo, *FAST)
     assert done.code == 0
-    assert done.err == (
-        "sectigo: made the folder out\n"
-        "sectigo: made 3 keys and requests in out\n"
-        "sectigo: next: `sectigo upload out/*.csr` orders the certificates; the keys stay with you\n"
+    assert done.err == ("sectigo: made the folder out\nsectigo: made 3 keys and requests in out\n") + next_steps(
+        "out/*.csr", "out", ALL
     )
     made = json.loads(done.out)
     assert [each["name"] for each in made] == ["*.example.com", "a.example.com", "b.example.com"]
@@ -448,6 +493,7 @@ def test_a_table_a_configuration_and_a_key_may_come_through_a_pipe(
     piped = sectigo("csr", "c.example.com", *SUBJECT, "--key", through(key.decode()))
     request, spec = Path("c.example.com.csr").read_bytes(), spec_of(json.loads(piped.out))
     assert request_fits(request, read_private_key(key), spec)
+    assert piped.err == next_steps("c.example.com.csr", "KEYFILE")
 
 
 @pytest.mark.usefixtures("table")
@@ -484,7 +530,7 @@ def test_in_as_many_processes_as_are_asked_for(
 @pytest.mark.usefixtures("table")
 def test_the_requests_in_a_zip_or_a_pem_too(sectigo: Runner) -> None:
     done = batch(sectigo, *FAST, "--zip", "all.zip")
-    assert done.err.endswith("next: `sectigo upload all.zip` orders the certificates; the keys stay with you\n")
+    assert done.err.endswith(next_steps("all.zip", "out", ALL))
     names = [each["name"] for each in json.loads(done.out)]
     assert [each.common_name for each in read_requests(Path("all.zip").read_bytes())] == names
     with zipfile.ZipFile("all.zip") as archive:
@@ -552,14 +598,15 @@ def test_a_file_for_all_that_fails_at_the_end(sectigo: Runner, monkeypatch: pyte
 def test_no_request_of_another_time_is_ordered_by_a_pattern(sectigo: Runner) -> None:
     batch(sectigo, *FAST)
     again = batch(sectigo, *FAST, "--resume")
-    assert "`sectigo upload out/*.csr` orders the certificates, those that were there included; the" in again.err
+    rest = "orders the certificates, those that were there included; the keys stay with you"
+    assert again.err.endswith(next_steps("out/*.csr", "out", rest))
     Path("t.csv").write_text("name\nz.example.com\n")
     done = batch(sectigo, *FAST, *SUBJECT)
     assert done.code == 0
-    assert "upload out/*.csr" not in done.err
-    assert "with each csrFile orders the certificates; the folder has 3 more .csr, so not *.csr\n" in done.err
+    rest = "with each csrFile as FILE orders the certificates; the folder has 3 more .csr, so not *.csr"
+    assert done.err.endswith(next_steps("FILE…", "out", rest))
     together = sectigo("csr", "--batch", "t.csv", "-o", "out", *FAST, *SUBJECT, "--resume", "--zip", "z.zip")
-    assert "`sectigo upload z.zip` orders" in together.err
+    assert "upload -p PROFILE_ID z.zip --download" in together.err
 
 
 BAD_ROWS = TABLE + "192.0.2.1,,,,,\nc.example.com,,,,,XX\n"

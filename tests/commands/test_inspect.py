@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sectigo_cli.commands import inspect as command
 from sectigo_cli.exits import ATTENTION, DONE, FAILED, USAGE
+from sectigo_cli.revocations import Answers
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.revocation import RevocationStatus
 from tests.conftest import Runner
 from tests.packages import PYTHONPATH
 from tests.terminals import run_at_terminal
@@ -95,9 +98,12 @@ def test_a_pkcs12_with_its_password(sectigo: Runner) -> None:
 def test_a_pkcs12_without_a_password_is_no_error_among_others(sectigo: Runner) -> None:
     done = sectigo("inspect", "a.p12", "cert.pem")
     assert done.code == ATTENTION
-    assert ("PKCS#12", "LOCKED: a password is needed") in rows(done.out)
+    assert ("PKCS#12", "LOCKED: needs --password-file") in rows(done.out)
     assert ("certificate", "a.example.com") in rows(done.out)
-    assert done.err == "sectigo: attention: a.p12: the PKCS#12 is locked: a password is needed to see what it holds\n"
+    assert done.err == (
+        "sectigo: attention: a.p12: the PKCS#12 is locked: a password is needed to see what it holds\n"
+        "sectigo: hint: --password-file FILE opens a PKCS#12, with the first line of FILE\n"
+    )
 
 
 @pytest.mark.usefixtures("files")
@@ -184,6 +190,33 @@ def test_what_is_used_wrongly_is_said(sectigo: Runner, words: tuple[str, ...], s
     done = sectigo("inspect", *words)
     assert (done.code, done.out) == (USAGE, "")
     assert said in done.err
+
+
+@pytest.mark.usefixtures("files")
+def test_of_a_folder_is_said_what_to_name_in_its_place(sectigo: Runner) -> None:
+    Path("my certs").mkdir()
+    done = sectigo("inspect", "my certs/", "cert.pem")
+    assert done.code == USAGE
+    assert done.err == (
+        "sectigo: error: my certs/: Is a directory\n"
+        "sectigo: hint: name files, such as 'my certs/fullchain.pem'; "
+        "`sectigo inventory 'my certs/'` tells what expires in a folder\n"
+    )
+    assert "inventory" not in sectigo("inspect", "cert.pem", "--root", "my certs").err
+
+
+@pytest.mark.usefixtures("files")
+def test_a_root_that_is_no_root_is_not_called_one(sectigo: Runner) -> None:
+    Path("issuing.pem").write_bytes(pem(home().issuing))
+    done = sectigo("inspect", "cert.pem", "--root", "issuing.pem")
+    assert "verified: the given certificate 'TEST Issuing' stands behind it" in " ".join(done.out.split())
+    assert done.code == DONE
+
+
+def test_the_help_has_the_exit_codes(sectigo: Runner) -> None:
+    for name, codes in (("inspect", "2103"), ("inventory", "3120")):
+        text = " ".join(sectigo("help", name).out.split()).partition("exit code: ")[2]
+        assert set(re.findall(r"\b[0-9]\b", text)) == set(codes)
 
 
 @pytest.mark.usefixtures("files")
@@ -274,7 +307,7 @@ def test_revocation_is_asked_of_ocsp_and_crl(sectigo: Runner, authority: Emulato
     assert sectigo(*revoke, env=authority.environ).code == 0
     code, gone, err = revocation(sectigo, issued)
     assert code == ATTENTION
-    assert "the certificate 'a.example.com' is revoked" in err
+    assert "the certificate 'a.example.com': it is revoked\n" in err
     for way in ("ocsp", "crl"):
         answer = gone[way]
         assert isinstance(answer, dict)
@@ -295,7 +328,8 @@ def test_why_there_is_no_answer_is_told_and_nobody_is_waited_for_twice(sectigo: 
     assert answers[0]["ocsp"]["status"] is None
     assert answers[0]["ocsp"]["why"].endswith(" cannot be reached")
     assert answers[1]["crl"]["why"].startswith("not asked again: ")
-    assert done.err.count("may be revoked: neither OCSP nor CRL could tell") == 2
+    assert done.err.count("': not known whether it is revoked: neither OCSP nor CRL could tell\n") == 2
+    assert "hint" not in done.err
 
 
 @pytest.mark.usefixtures("files")
@@ -303,6 +337,11 @@ def test_without_its_issuer_nobody_is_asked_about_a_certificate(sectigo: Runner)
     done = sectigo("inspect", "cert.pem", "--revocation")
     assert ("OCSP", "no answer: not asked: its issuer is not here") in rows(done.out)
     assert done.code == ATTENTION
+    assert done.err == (
+        "sectigo: attention: cert.pem: the certificate 'a.example.com': "
+        "not known whether it is revoked: its issuer is not here\n"
+        "sectigo: hint: name the issuer's certificate, too: the chain.pem or fullchain.pem beside it, or --root\n"
+    )
 
 
 def test_a_pipe_is_read(sectigo: Runner, files: Path) -> None:
@@ -335,3 +374,26 @@ def test_many_faults_are_not_all_said(sectigo: Runner) -> None:
     assert done.code == FAILED
     assert len(done.err.splitlines()) == 101
     assert done.err.endswith("sectigo: error: and 50 more\n")
+
+
+@pytest.mark.usefixtures("here")
+def test_names_that_would_change_a_terminal_are_made_harmless_for_people(sectigo: Runner) -> None:
+    name = "a\x1b[2J\u202e\nsectigo: error.example.com"
+    Path("a.pem").write_bytes(pem(build(name, ec_key("a"), "TEST Issuing", home().issuing_key, ca=False)))
+    for terminal in (False, True):
+        done = sectigo("inspect", "a.pem", terminal=terminal)
+        assert ("certificate", "a?[2J? sectigo: error.example.com") in rows(done.out)
+
+
+@pytest.mark.usefixtures("files")
+def test_nobody_is_asked_about_a_root(sectigo: Runner) -> None:
+    done = sectigo("inspect", "root.pem", "--revocation")
+    assert (done.code, done.err) == (DONE, "")
+    assert not [label for label, _ in rows(done.out) if label in ("OCSP", "CRL")]
+
+
+def test_what_its_issuer_does_not_know_needs_attention() -> None:
+    unknown = RevocationStatus(status="unknown", reason=None, revoked_at=None, source="ocsp", produced_at=NOW)
+    good = RevocationStatus(status="good", reason=None, revoked_at=None, source="crl", produced_at=NOW)
+    assert Answers(unknown, good).doubt == "it is not known to its issuer's OCSP responder"
+    assert Answers("no answer", good).doubt is None

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sectigo_iot.pki import install
 from tests.conftest import Runner
 from tests.unit.pki.home import NOW, PASSWORD, build, ec_key, pem, pfx
-from tests.unit.pki.installed import authorities, certificate, put
+from tests.unit.pki.installed import authorities, certificate, key_pem, put
 
 
 def expiring(days: int, name: str = "a.example.com", lifetime: int = 365) -> bytes:
@@ -162,8 +163,45 @@ def test_former_versions(sectigo: Runner, tmp_path: Path) -> None:
 
 def test_what_is_odd_about_one_is_said(sectigo: Runner, tmp_path: Path) -> None:
     put(tmp_path, certificate(expires=NOW + timedelta(days=400), days=390), key=ec_key("another"))
-    line = sectigo("inventory", str(tmp_path)).out.splitlines()[0]
+    done = sectigo("inventory", str(tmp_path))
+    line = done.out.splitlines()[0]
+    assert line.startswith("! ")
+    assert (done.code, done.err) == (
+        3,
+        f"sectigo: {tmp_path}/a.example.com: a.example.com: the key beside it does not fit\n",
+    )
     assert line.endswith(f"(not valid before {NOW + timedelta(days=10):%Y-%m-%d}, the key beside it does not fit)")
+
+
+def test_a_key_that_is_gone_is_said(sectigo: Runner, well: Path) -> None:
+    for number in range(2):
+        leaf = certificate(expires=NOW + timedelta(days=200 + number))
+        install(well, "a.example.com", {"cert.pem": pem(leaf), "fullchain.pem": pem(leaf, *authorities())})
+    said = f"sectigo: {well}/a.example.com: a.example.com: its key is missing: an older version had one\n"
+    done = sectigo("inventory", str(well))
+    assert (done.code, done.err) == (3, said)
+    assert done.out.splitlines()[0].startswith("! ")
+    assert done.out.splitlines()[0].endswith(" (its key is missing: an older version had one)")
+    quiet = sectigo("inventory", str(well), "--quiet")
+    assert (quiet.code, quiet.err, len(quiet.out.splitlines())) == (3, said, 1)
+    assert quiet.out.split() == done.out.splitlines()[0].split()
+    row, *_ = csv.DictReader(io.StringIO(sectigo("inventory", str(well), "--format", "csv").out))
+    assert row["key_beside"] == "missing; missing"
+    assert "its key is missing" in sectigo("inventory", str(well), "--format", "html").out
+    assert sectigo("inventory", str(well), "--expires-within", "9").code == 0
+
+
+def test_many_keys_that_do_not_fit(sectigo: Runner, tmp_path: Path) -> None:
+    leaf = expiring(190)
+    for number in range(102):
+        path = tmp_path / str(number)
+        path.mkdir()
+        (path / "cert.pem").write_bytes(leaf)
+        (path / "privkey.pem").write_bytes(key_pem(ec_key("another")))
+    done = sectigo("inventory", str(tmp_path))
+    assert done.code == 3
+    assert len(done.err.splitlines()) == 101
+    assert done.err.endswith("sectigo: and 2 more keys are missing, or do not fit\n")
 
 
 # Formats

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, context: Context) -> int | None:
         from sectigo_cli.request_batches import make_all
 
         return make_all(args, context, args.key_type or DEFAULT_KIND)
-    from sectigo_cli.request_files import entry
+    from sectigo_cli.request_files import entry, say_next
 
     spec, kind = _asked(args, context)
     with folder_for(context, args.outdir) as folder:
@@ -101,7 +101,9 @@ def run(args: argparse.Namespace, context: Context) -> int | None:
         make = _for_new_key if args.key is None else _for_existing_key
         key, path, request = make(args, context, folder, spec, kind)
     print_json(context, entry(request, key, path))
-    context.note(f"next: `sectigo upload {shlex.quote(str(path))}` orders the certificate; the key stays with you")
+    # What came through a pipe cannot be read again.
+    again = shlex.quote(str(key)) if Path(key).is_file() else "KEYFILE"
+    say_next(args, context, shlex.quote(str(path)), again, "orders the certificate; the key stays with you")
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from sectigo_cli.context import Context
@@ -22,6 +23,10 @@ LARGEST = 256 * 1024 * 1024
 LARGEST_ROOTS = 16 * 1024 * 1024
 MOST_SAID = 100
 """Lines about errors, and about what needs attention."""
+EPILOG = """\
+exit code: 2 where a file is not there or too large; else 1 where one is nothing that
+is known, is damaged, or is not opened by the password; else 3 where something needs
+attention, such as what has expired; else 0. All that can be shown is shown."""
 
 
 def configure(parser: Parser) -> None:
@@ -38,6 +43,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--root", metavar="FILE", type=filled, help="the roots that a chain must lead to, as PEM or DER"
     )
+    parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
@@ -92,8 +98,17 @@ def _read(context: Context, path: str, limit: int) -> bytes:
             raise OSError(errno.EFBIG, "too large")
     except OSError as error:
         too_large = f"that is more than {LARGEST >> 20} MiB in all" if limit != LARGEST_ROOTS else "it is too large"
-        raise UsageError(f"{path}: {too_large if error.errno == errno.EFBIG else error.strerror}") from None
+        hint = _instead(path) if error.errno == errno.EISDIR and limit != LARGEST_ROOTS else None
+        raise UsageError(
+            f"{path}: {too_large if error.errno == errno.EFBIG else error.strerror}", hint=hint
+        ) from None
     return data
+
+
+def _instead(folder: str) -> str:
+    """Return what to name in place of a folder."""
+    inside = shlex.quote(f"{folder.rstrip('/')}/fullchain.pem")
+    return f"name files, such as {inside}; `sectigo inventory {shlex.quote(folder)}` tells what expires in a folder"
 
 
 def _inspected(
@@ -146,6 +161,7 @@ def _code(
     doubts = list(_doubts(told, answers))
     _say(context, "error: ", faults)
     _say(context, "attention: ", doubts)
+    _hint(context, told, answers)
     if errors:
         return USAGE
     return FAILED if faults else ATTENTION if doubts else DONE
@@ -157,7 +173,15 @@ def _doubts(told: Sequence[Inspection], answers: Mapping[str, Answers]) -> Itera
         for one in part.certificates:
             doubt = answers[one.sha256].doubt if one.sha256 in answers else None
             if doubt is not None:
-                yield f"{part.source}: the certificate {one.common_name or one.subject!r} {doubt}"
+                yield f"{part.source}: the certificate {one.common_name or one.subject!r}: {doubt}"
+
+
+def _hint(context: Context, told: Sequence[Inspection], answers: Mapping[str, Answers]) -> None:
+    """Say what to name as well, so that more can be told."""
+    if any(part.locked for part in _parts(told)):
+        context.note("hint: --password-file FILE opens a PKCS#12, with the first line of FILE")
+    if any(each.is_without_issuer for each in answers.values()):
+        context.note("hint: name the issuer's certificate, too: the chain.pem or fullchain.pem beside it, or --root")
 
 
 def _say(context: Context, what: str, texts: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ _MOST_LINES = 100
 """Files that cannot be read, and are named one by one."""
 EPILOG = """\
 exit code: 3 where something that is shown has expired, or will so soon that it is
-warned of; else 1 where something could not be read; else 0"""
+warned of, or its key is missing or does not fit; else 1 where something could not be
+read; 2 where the line is wrong, or the file of --output is there already; else 0"""
 
 
 def configure(parser: Parser) -> None:
@@ -65,18 +66,18 @@ def run(args: argparse.Namespace, context: Context) -> int:
     found = _found(args, context)
     if args.expires_within is not None:
         found = found.within(args.expires_within)
-    due = len(found.expiring(args.warn))
+    pressing = found.needing_attention(args.warn)
     if args.output is not None:
         _write(context, args, _document(found, form, args.warn))
     elif not args.quiet:
         _print(context, found, form, args.warn)
-    elif due:
-        _print(context, found.within(args.warn), form, args.warn)
+    elif pressing.items or pressing.authorities:
+        _print(context, pressing, form, args.warn)
     # Without a password nobody expects that they are opened.
     refused = found.locked if args.password_file is not None else ()
     _say(context, (*found.unreadable, *refused))
-    _say_more(context, found, due, args)
-    if due:
+    _say_more(context, found, args)
+    if pressing.items or pressing.authorities:
         return ATTENTION
     return FAILED if found.unreadable or refused else DONE
 
@@ -185,17 +186,35 @@ def _say(context: Context, unread: Sequence[UnreadFile]) -> None:
         context.note(f"and {len(unread) - _MOST_LINES} more cannot be read")
 
 
-def _say_more(context: Context, found: Inventory, due: int, args: argparse.Namespace) -> None:
+def _say_more(context: Context, found: Inventory, args: argparse.Namespace) -> None:
     """Say what was not looked into, and how many need attention."""
     if found.locked and args.password_file is None and not args.quiet:
         several = "a PKCS#12 file was" if len(found.locked) == 1 else f"{len(found.locked)} PKCS#12 files were"
         context.note(f"{several} not opened: --password-file gives the password")
+    _say_keys(context, found)
+    due = len(found.expiring(args.warn))
     if due:
         several = "a certificate has" if due == 1 else f"{due} certificates have"
         context.note(f"{several} expired, or will have in {args.warn} days")
     if not (found.items or found.authorities or args.quiet):
         wanted = "that expires so soon " if args.expires_within is not None else ""
         context.note(f"no certificate {wanted}was found")
+
+
+def _say_keys(context: Context, found: Inventory) -> None:
+    """Say where the key of what is in force is missing, or another one stands in its place."""
+    from sectigo_cli.inventoried import KEY_DOUBTS
+
+    items = [item for item in (*found.items, *found.authorities) if not item.superseded]
+    places = [(item, place) for item in items for place in item.places if place.key.value in KEY_DOUBTS]
+    said = dict.fromkeys(
+        f"{os.path.dirname(place.path) or os.curdir}: {item.name}: {KEY_DOUBTS[place.key.value]}"  # noqa: PTH120
+        for item, place in places
+    )
+    for text in list(said)[:_MOST_LINES]:
+        context.note(_one_line(text))
+    if len(said) > _MOST_LINES:
+        context.note(f"and {len(said) - _MOST_LINES} more keys are missing, or do not fit")
 
 
 def _one_line(text: str) -> str:

@@ -98,7 +98,8 @@ def _own_faults(certificate: x509.Certificate) -> Iterator[str]:
 
 def _good(path: Sequence[x509.Certificate], roots: Sequence[x509.Certificate] | None) -> tuple[ChainState, str]:
     if roots is not None:
-        return "verified", f"the root {display_name(path[-1])!r} stands behind it"
+        what = "root" if is_self_signed(path[-1]) else "given certificate"
+        return "verified", f"the {what} {display_name(path[-1])!r} stands behind it"
     if len(path) == 1:
         return "self-contained", "it is its own issuer; whether to trust it is another question"
     return "self-contained", f"it leads to {display_name(path[-1])!r}; whether to trust that is another question"

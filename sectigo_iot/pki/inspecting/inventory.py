@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,7 @@ class _Reader:
         self._known: dict[bytes, _Known] = {}
         self._refused: dict[bytes, str] = {}
         self._keys: dict[str, _Keys] = {}
+        self._lost: dict[str, bool] = {}
         self._locked: list[UnreadFile] = []
         self._unread: list[UnreadFile] = []
 
@@ -180,12 +182,27 @@ class _Reader:
         if came_along:
             return KeyBeside.FITS
         beside = self._keys_in(file.folder).beside(known.key)
-        # The key beside a chain is not the CA's, and need not be.
-        return KeyBeside.NONE if known.item.ca and beside is not KeyBeside.FITS else beside
+        if known.item.ca:
+            # The key beside a chain is not the CA's, and need not be.
+            return beside if beside is KeyBeside.FITS else KeyBeside.NONE
+        lost = beside is KeyBeside.NONE and not file.superseded and self._has_lost_key(file.folder)
+        return KeyBeside.MISSING if lost else beside
+
+    def _has_lost_key(self, folder: str) -> bool:
+        if folder not in self._lost:
+            self._lost[folder] = tree.has_lost_key(folder)
+        return self._lost[folder]
 
 
-def _by_expiry(item: InventoryItem) -> tuple[datetime, str, str]:
-    return item.not_after, item.name, item.sha256
+def _by_expiry(item: InventoryItem) -> tuple[datetime, list[tuple[int, str]], str]:
+    return item.not_after, _natural(item.name), item.sha256
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """What to sort a name by, so that `dev2` comes before `dev10`."""
+    # Of two numbers the one with more digits is the larger: a name may have more of them than `int` takes.
+    parts = enumerate(re.split("([0-9]+)", name))
+    return [(len(part.lstrip("0")), part.lstrip("0")) if number % 2 else (0, part) for number, part in parts]
 
 
 def _described(certificate: x509.Certificate, fingerprint: str) -> _Known:

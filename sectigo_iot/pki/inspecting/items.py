@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -24,13 +25,14 @@ class KeyBeside(StrEnum):
     """What the private keys in the folder of a certificate are to it; told by the public halves alone.
 
     `OTHER`: a key is there that belongs to no certificate of the folder. `ENCRYPTED`, `UNREADABLE`: one is there, and
-    whose it is nobody can tell.
+    whose it is nobody can tell. `MISSING`: none is there, but an older version of what is installed had one.
     """
 
     FITS = "fits"
     OTHER = "does not fit"
     ENCRYPTED = "encrypted"
     UNREADABLE = "unreadable"
+    MISSING = "missing"
     NONE = "none"
 
 
@@ -106,6 +108,11 @@ class InventoryItem:
         """Whether it has expired, or will have in so many days."""
         return (self.not_after - self.at).total_seconds() <= days * _DAY.total_seconds()
 
+    def needs_attention(self, days: float) -> bool:
+        """Whether it is in force and expires in so many days, or has, or its key is missing or does not fit."""
+        wrong = any(place.key in (KeyBeside.MISSING, KeyBeside.OTHER) for place in self.places)
+        return not self.superseded and (wrong or self.expires_within(days))
+
     def to_dict(self) -> dict[str, Any]:
         """The certificate as a document for JSON; times as ISO 8601 in UTC."""
         return {
@@ -149,9 +156,15 @@ class Inventory:
 
     def within(self, days: float) -> Inventory:
         """The same inventory with no certificates but those that have expired or will have in so many days."""
-        items = tuple(item for item in self.items if item.expires_within(days))
-        authorities = tuple(item for item in self.authorities if item.expires_within(days))
-        return replace(self, items=items, authorities=authorities)
+        return self._only(lambda item: item.expires_within(days))
+
+    def needing_attention(self, days: float) -> Inventory:
+        """The same inventory with no certificates but those that `needs_attention` is true of."""
+        return self._only(lambda item: item.needs_attention(days))
+
+    def _only(self, wanted: Callable[[InventoryItem], bool]) -> Inventory:
+        items, authorities = filter(wanted, self.items), filter(wanted, self.authorities)
+        return replace(self, items=tuple(items), authorities=tuple(authorities))
 
     def to_dict(self) -> dict[str, Any]:
         """The inventory as a document for JSON."""

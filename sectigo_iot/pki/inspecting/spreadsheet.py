@@ -12,7 +12,7 @@ _HEAD = (
     *("key", "key_beside", "ca", "superseded", "sha256", "places"),
 )
 _MOST = 100
-"""Lines of a cell: a spreadsheet takes no more than 32,767 characters, and a CA may stand in thousands of places."""
+"""Values in a cell: a spreadsheet takes no more than 32,767 characters, and a CA may stand in thousands of places."""
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -20,7 +20,8 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 def inventory_csv(found: Inventory) -> str:
     """The certificates of an inventory as CSV, a head line first, CA certificates last; lines end as RFC 4180 wants.
 
-    Several names or places share a cell, each on a line of its own, a hundred at the most. A spreadsheet takes a cell
+    Several names or places share a cell, with `; ` between them, a hundred at the most, so that each certificate is a
+    line. A spreadsheet takes a cell
     that begins with `=`, `+`, `-` or `@` for a formula, so that such text gets an apostrophe in front; numbers have
     none.
     """
@@ -33,17 +34,17 @@ def inventory_csv(found: Inventory) -> str:
 
 
 def _values(item: InventoryItem) -> tuple[str | int | bool, ...]:
-    beside = _lines([place.key.value for place in item.places])
+    beside = _joined([place.key.value for place in item.places])
     return (
-        *(item.name, _lines(list(item.names)), instant(item.not_after), item.days_left, item.validity.value),
+        *(item.name, _joined(list(item.names)), instant(item.not_after), item.days_left, item.validity.value),
         *(instant(item.not_before), item.serial_number, item.subject, item.issuer, item.key, beside),
-        *(item.ca, item.superseded, item.sha256, _lines([place.path for place in item.places])),
+        *(item.ca, item.superseded, item.sha256, _joined([place.path for place in item.places])),
     )
 
 
-def _lines(values: list[str]) -> str:
+def _joined(values: list[str]) -> str:
     more = [f"and {len(values) - _MOST} more"] if len(values) > _MOST else []
-    return "\n".join((*(value.replace("\n", " ") for value in values[:_MOST]), *more))
+    return "; ".join((*values[:_MOST], *more))
 
 
 def _cell(value: str | int | bool) -> str | int:
@@ -51,6 +52,6 @@ def _cell(value: str | int | bool) -> str | int:
         return "yes" if value else "no"
     if isinstance(value, int):
         return value
-    # A name may hold any character; NUL and its like are no text.
-    plain = "".join(each if each.isprintable() or each == "\n" else "?" for each in value)
+    # A name may hold any character; NUL and its like are no text, and a line's end would end the certificate's line.
+    plain = "".join(each if each.isprintable() else "?" for each in value.replace("\n", " "))
     return f"'{plain}" if value.lstrip().startswith(_FORMULA) else plain

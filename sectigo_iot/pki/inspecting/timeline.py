@@ -202,6 +202,8 @@ def _chips(item: InventoryItem) -> str:
         chips.append(f"not valid before {item.not_before:%Y-%m-%d}")
     if any(place.key is KeyBeside.OTHER for place in item.places):
         chips.append("the key beside it does not fit")
+    if any(place.key is KeyBeside.MISSING for place in item.places):
+        chips.append("its key is missing: an older version had one")
     return "".join(f' <span class="chip">{chip}</span>' for chip in chips)
 
 

@@ -16,6 +16,7 @@ VERSIONS = ".versions"
 """The folder beside the links of what is installed, in which all versions stand, the current and the former ones."""
 LARGEST = 4 << 20
 """Bytes of a file: all roots that Debian trusts are a twentieth of it."""
+_INSTALLED_KEYS = ("privkey.pem", "privkey.der")
 _UNFINISHED = ".sectigo-part"
 
 
@@ -142,6 +143,18 @@ def may_be_key(path: str) -> bool:
     """Whether a file of this name may hold a private key, so that others are rightly kept from reading it."""
     name = os.path.basename(path).lower()  # noqa: PTH119 - as above
     return "key" in name or name == "full.pem"
+
+
+def has_lost_key(folder: str) -> bool:
+    """Whether a folder is a version of what is installed, and an older version of the same holds a private key."""
+    home, version = os.path.split(os.path.realpath(folder))
+    if os.path.basename(os.path.dirname(home)) != VERSIONS:  # noqa: PTH119, PTH120 - as above
+        return False
+    try:
+        older = [name for name in os.listdir(home) if name < version]  # noqa: PTH208 - as above
+    except OSError:
+        return False
+    return any(os.path.lexists(f"{home}/{each}/{name}") for each in older for name in _INSTALLED_KEYS)
 
 
 def read(path: str) -> bytes:

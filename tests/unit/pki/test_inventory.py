@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sectigo_iot import InvalidInputError
-from sectigo_iot.pki import Inventory, InventoryItem, KeyBeside, Validity, inventory, inventory_csv
+from sectigo_iot.pki import Inventory, InventoryItem, KeyBeside, Validity, install, inventory, inventory_csv
+from sectigo_iot.pki.inspecting import tree
 from tests.unit.pki.home import PASSWORD, build, ec_key, pem, pfx, rsa_key
 from tests.unit.pki.installed import AT, authorities, certificate, key_pem, other_key, put
 
@@ -93,6 +94,13 @@ def test_what_expires_first_comes_first(tmp_path: Path) -> None:
     assert [item.name for item in found.expiring(30)] == ["d-3.example.com", "d7.example.com"]
     assert [item.name for item in found.within(7).items] == ["d-3.example.com", "d7.example.com"]
     assert found.within(7).authorities == ()
+
+
+def test_of_what_expires_together_names_count_as_people_count(tmp_path: Path) -> None:
+    names = ["dev2", "dev02b", "dev10", "dev" + "9" * 50, "prod"]
+    for number, name in enumerate(reversed(names)):
+        write(tmp_path / f"{number}.pem", pem(certificate(name, names=())))
+    assert [item.name for item in found_in(tmp_path).items] == names
 
 
 def test_a_ca_that_expires_is_found(tmp_path: Path) -> None:
@@ -282,6 +290,47 @@ def test_the_key_of_another_certificate_in_the_folder_is_nothing_to_it(tmp_path:
     assert beside == {"a.example.com": KeyBeside.NONE, "b.example.com": KeyBeside.FITS}
 
 
+def installed_without_key(folder: Path, leaf: x509.Certificate, name: str = "a.example.com") -> None:
+    install(folder, name, {"cert.pem": pem(leaf), "fullchain.pem": pem(leaf, *authorities())})
+
+
+def test_a_key_that_an_older_version_had_is_missing(tmp_path: Path) -> None:
+    put(tmp_path, certificate(serial=1))
+    installed_without_key(tmp_path, certificate(serial=2))
+    found = found_in(tmp_path, versions=True)
+    beside = {item.serial_number: {place.key for place in item.places} for item in found.items}
+    assert beside == {"01": {KeyBeside.FITS}, "02": {KeyBeside.MISSING}}
+    assert {place.key for item in found.authorities for place in item.places} == {KeyBeside.NONE}
+    assert [item.serial_number for item in found.needing_attention(30).items] == ["02"]
+    # The version itself, by a link or by its own name.
+    for path in (tmp_path / "a.example.com", (tmp_path / "a.example.com").resolve()):
+        assert {place.key for place in the_one(path).places} == {KeyBeside.MISSING}
+    put(tmp_path, certificate(serial=3))
+    assert {place.key for place in the_one(tmp_path).places} == {KeyBeside.FITS}
+
+
+def test_a_key_that_no_version_had_is_not_missed(tmp_path: Path) -> None:
+    for serial in (1, 2):
+        installed_without_key(tmp_path, certificate(serial=serial))
+    put(tmp_path, certificate("b.example.com", expires=AT + 2 * 100 * DAY), name="b.example.com")
+    found = found_in(tmp_path)
+    assert {place.key for place in found.items[0].places} == {KeyBeside.NONE}
+    assert found.needing_attention(30).items == ()
+    (tmp_path / "plain" / "a").mkdir(parents=True)
+    write(tmp_path / "plain" / "a" / "privkey.pem", key_pem(LEAF))
+    write(tmp_path / "plain" / "b" / "cert.pem", pem(certificate(serial=9)))
+    assert the_one(tmp_path / "plain" / "b").places[0].key is KeyBeside.NONE
+
+
+def test_a_key_that_does_not_fit_needs_attention_while_its_version_is_in_force(tmp_path: Path) -> None:
+    put(tmp_path, certificate(serial=1), key=other_key())
+    assert [item.serial_number for item in found_in(tmp_path).needing_attention(0).items] == ["01"]
+    put(tmp_path, certificate(serial=2))
+    found = found_in(tmp_path, versions=True)
+    assert {place.key for item in found.items for place in item.places} == {KeyBeside.FITS, KeyBeside.OTHER}
+    assert found.needing_attention(0).items == ()
+
+
 def test_a_key_that_is_damaged(tmp_path: Path) -> None:
     write(tmp_path / "a.pem", pem(certificate()))
     write(tmp_path / "key.pem", b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n")
@@ -328,6 +377,12 @@ def test_no_fifo_is_waited_for_and_no_device_read(tmp_path: Path) -> None:
     assert found_in(tmp_path) == Inventory(AT)
     named = found_in(tmp_path / "cert.pem", Path("/dev/zero"))
     assert [each.reason for each in named.unreadable] == ["it is neither a file nor a folder"] * 2
+
+
+def test_a_file_that_has_become_a_fifo_in_the_meantime(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cert.pem")
+    with pytest.raises(OSError, match="it is no plain file"):
+        tree.read(str(tmp_path / "cert.pem"))
 
 
 @contextlib.contextmanager
@@ -469,9 +524,9 @@ def rows(found: Inventory) -> list[dict[str, str]]:
 def test_csv(tmp_path: Path) -> None:
     put(tmp_path, certificate(names=("a.example.com", "b.example.com"), expires=AT - DAY))
     leaf, issuing, root = rows(found_in(tmp_path))
-    assert (leaf["name"], leaf["names"], leaf["days_left"]) == ("a.example.com", "a.example.com\nb.example.com", "-2")
+    assert (leaf["name"], leaf["names"], leaf["days_left"]) == ("a.example.com", "a.example.com; b.example.com", "-2")
     assert (leaf["validity"], leaf["ca"], leaf["key"]) == ("expired", "no", "P-256")
-    assert sorted(leaf["places"].split("\n"))[0] == f"{tmp_path}/a.example.com/cert.pem"
+    assert sorted(leaf["places"].split("; "))[0] == f"{tmp_path}/a.example.com/cert.pem"
     assert [issuing["name"], root["name"], root["ca"]] == ["TEST Issuing", "TEST Root", "yes"]
 
 
@@ -488,8 +543,13 @@ def test_a_cell_is_not_longer_than_a_spreadsheet_takes(tmp_path: Path) -> None:
     for number in range(101):
         write(tmp_path / f"{number}.pem", pem(authorities()[1]))
     (row,) = rows(found_in(tmp_path))
-    assert row["places"].count("\n") == 100
-    assert row["places"].endswith("\nand 1 more")
+    assert row["places"].count("; ") == 100
+    assert row["places"].endswith("; and 1 more")
+
+
+def test_each_certificate_is_a_line_of_csv(tmp_path: Path) -> None:
+    put(tmp_path, certificate("a\nb.example.com", names=("a.example.com", "b.example.com")))
+    assert len(inventory_csv(found_in(tmp_path)).splitlines()) == 4
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
