@@ -71,9 +71,9 @@ def unreadable(context: Context, done: Sequence[Unpacked]) -> list[str]:
         for user in one.installed.users:
             proof = proven_readable(user, one.installed.path / _secret(one))
             if proof.readable:
-                read.append(f"{user} can read {proof.path}{f' ({proof.reason})' if proof.reason else ''}")
+                read.append(f"the user {user} can read {proof.path}{f' ({proof.reason})' if proof.reason else ''}")
             else:
-                unread.append(f"{user} cannot read {proof.path}: {proof.reason}")
+                unread.append(f"the user {user} cannot read {proof.path}: {proof.reason}")
     some(context, read)
     return unread
 

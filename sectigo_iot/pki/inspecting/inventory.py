@@ -75,10 +75,11 @@ class _Known:
 
 @dataclass(slots=True)
 class _Keys:
-    """The private keys of a folder, and the keys of the certificates in it."""
+    """The private keys of a folder, and the keys of the certificates in it, and of those for end entities."""
 
     present: set[bytes] = field(default_factory=set)
     certified: set[bytes] = field(default_factory=set)
+    of_ends: set[bytes] = field(default_factory=set)
     encrypted: bool = False
     unreadable: bool = False
 
@@ -90,7 +91,9 @@ class _Keys:
             return KeyBeside.ENCRYPTED
         if self.unreadable:
             return KeyBeside.UNREADABLE
-        return KeyBeside.OTHER if self.present - self.certified else KeyBeside.NONE
+        # Where several lack theirs, as in a folder of everybody's certificates, nobody can tell for which one it was.
+        is_meant = bool(self.present - self.certified) and len(self.of_ends - self.present) == 1
+        return KeyBeside.OTHER if is_meant else KeyBeside.NONE
 
 
 class _Reader:
@@ -145,6 +148,7 @@ class _Reader:
             known.places.append((file, known.key in contents.keys))
             if known.key is not None:
                 keys.certified.add(known.key)
+                keys.of_ends |= set() if known.item.ca else {known.key}
         self._unread += [UnreadFile(file.path, fault) for fault in dict.fromkeys(faults)]
 
     def _keys_in(self, folder: str) -> _Keys:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sectigo_iot import InvalidInputError
 from sectigo_iot.pki import Inventory, InventoryItem, KeyBeside, Validity, install, inventory, inventory_csv
 from sectigo_iot.pki.inspecting import tree
-from tests.unit.pki.home import PASSWORD, build, ec_key, pem, pfx, rsa_key
+from tests.unit.pki.home import PASSWORD, build, ec_key, home, pem, pfx, rsa_key
 from tests.unit.pki.installed import AT, authorities, certificate, key_pem, other_key, put
 
 LEAF = ec_key("leaf")
@@ -563,3 +563,14 @@ def test_what_rfc_5280_forbids_is_installed_no_less(tmp_path: Path) -> None:
     authority = build("", ec_key("odd"), "TEST Root", ec_key("root"), ca=True)
     write(tmp_path / "a.pem", pem(authority))
     assert found_in(tmp_path).authorities[0].name == found_in(tmp_path).authorities[0].serial_number
+
+
+def test_whose_a_key_was_in_a_folder_of_many_nobody_can_tell(tmp_path: Path) -> None:
+    for serial in (1, 2):
+        other = build(f"{serial}.example.com", ec_key(f"many {serial}"), "TEST Issuing", home().issuing_key, ca=False)
+        write(tmp_path / f"{serial}.crt", pem(other))
+    write(tmp_path / "stray.key", key_pem(other_key()))
+    found = found_in(tmp_path)
+    assert [place.key for item in found.items for place in item.places] == [KeyBeside.NONE, KeyBeside.NONE]
+    (tmp_path / "2.crt").unlink()
+    assert [place.key for item in found_in(tmp_path).items for place in item.places] == [KeyBeside.OTHER]
