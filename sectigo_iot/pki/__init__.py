@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sectigo_iot.pki.inspecting.tree import UnreadFile
     from sectigo_iot.pki.installing.hooks import HookOutcome, run_deploy_hook
     from sectigo_iot.pki.installing.proof import ReadProof, proven_readable
+    from sectigo_iot.pki.installing.staging import Staged
     from sectigo_iot.pki.installing.switching import Installed, Installer, install
     from sectigo_iot.pki.pkcs12 import PKCS12Contents, needs_legacy, open_pkcs12, write_pkcs12
     from sectigo_iot.pki.requesting.building import build_request, request_fits
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from sectigo_iot.pki.requesting.spec import RequestSpec, checked_spec, warnings_of
     from sectigo_iot.pki.requesting.table import RequestTable, TableRow, read_request_table
     from sectigo_iot.pki.serial import normalise_serial
-    from sectigo_iot.pki.unpacking.keys import KeyRing
+    from sectigo_iot.pki.unpacking.keys import FittingKey, KeyRing
     from sectigo_iot.pki.unpacking.unpack import Unpacked, unpack
 else:
     _HOMES = {
@@ -53,6 +54,7 @@ else:
         "CertificateRequest": "csr",
         "ChainVerdict": "inspecting.descriptions",
         "ExaminedRequest": "csr",
+        "FittingKey": "unpacking.keys",
         "HookOutcome": "installing.hooks",
         "Inspection": "inspecting.descriptions",
         "Installed": "installing.switching",
@@ -77,6 +79,7 @@ else:
         "RequestSpec": "requesting.spec",
         "RequestTable": "requesting.table",
         "RevocationListDescription": "inspecting.descriptions",
+        "Staged": "installing.staging",
         "TableRow": "requesting.table",
         "Unpacked": "unpacking.unpack",
         "UnreadFile": "inspecting.tree",
@@ -129,6 +132,7 @@ __all__ = [
     "CertificateRequest",
     "ChainVerdict",
     "ExaminedRequest",
+    "FittingKey",
     "HookOutcome",
     "Inspection",
     "Installed",
@@ -152,6 +156,7 @@ __all__ = [
     "RequestSpec",
     "RequestTable",
     "RevocationListDescription",
+    "Staged",
     "TableRow",
     "Unpacked",
     "UnreadFile",
