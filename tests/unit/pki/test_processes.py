@@ -19,6 +19,12 @@ from tests.packages import PYTHONPATH
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture(autouse=True)
+def found_by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other processes find the functions of this module, behind the packages that are under test."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])
+
+
 def doubled(number: int) -> int:
     """Refuse 13."""
     if number == 13:
