@@ -99,7 +99,7 @@ system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
 	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish curl chromium chromium-driver \
 	  tinyproxy-bin dbus-daemon gnome-keyring libsecret-tools \
-	  acl nginx-light iso-codes
+	  acl nginx-light
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
