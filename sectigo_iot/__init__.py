@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from sectigo_iot.exchanges import Exchange
     from sectigo_iot.explaining import Explanation
-    from sectigo_iot.files import private_file, private_folder, sync_filesystem, write_private
+    from sectigo_iot.files import private_file, private_folder, sync_filesystem, try_lock, write_private
     from sectigo_iot.har import to_har
     from sectigo_iot.in_force import check_files, proxy_in_force
     from sectigo_iot.inputs import read_first_line, read_input
@@ -188,6 +188,7 @@ else:
         "remembered_user": "keychain",
         "revoke_reason_code": "reasons",
         "sync_filesystem": "files",
+        "try_lock": "files",
         "to_har": "har",
         "write_private": "files",
     }
@@ -296,5 +297,6 @@ __all__ = [
     "revoke_reason_code",
     "sync_filesystem",
     "to_har",
+    "try_lock",
     "write_private",
 ]

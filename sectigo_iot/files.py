@@ -125,11 +125,14 @@ def _made(beside: Path) -> Iterator[BinaryIO]:
 
 def _claimed(file: BinaryIO, beside: Path) -> bool:
     """Lock a new file. Return False where it was swept between the moments in which it was made and locked."""
-    return _locked(file.fileno()) is not False and os.path.lexists(beside)
+    return try_lock(file.fileno()) is not False and os.path.lexists(beside)
 
 
-def _locked(descriptor: int) -> bool | None:
-    """Lock a file without waiting: False where another has it, None where the file system has no locks."""
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file or folder without waiting: False where another has it, None where there are no locks.
+
+    The lock ends with the process, or when all descriptors of this opening are closed (flock(2)).
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -158,7 +161,7 @@ def _remove_abandoned(path: Path) -> None:
             # No link is followed and no FIFO waited for, should one have come in between. NFS asks for O_RDWR.
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             held.callback(os.close, descriptor)
-            locked = _locked(descriptor)
+            locked = try_lock(descriptor)
         if locked or (locked is None and time.time() - state.st_mtime > ABANDONED):
             path.unlink()
 

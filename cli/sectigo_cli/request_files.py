@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shlex
@@ -259,15 +258,11 @@ def _remove(stage: Path) -> None:
 
 def _locked(path: Path, held: contextlib.ExitStack) -> bool | None:
     """Lock a folder without waiting: False where another has it, None where the file system has no locks."""
+    from sectigo_iot import try_lock
+
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     held.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
+    return try_lock(descriptor)
 
 
 def _put_right(folder: Path) -> None:
