@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import string
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.errors import InvalidInputError
-from sectigo_iot.matching import matches
 from sectigo_iot.statuses import Param
 
 if TYPE_CHECKING:
@@ -146,16 +146,25 @@ def _wrong(rule: ProfileParameter, value: str) -> str | None:
 def satisfies(rule: ProfileParameter, value: str) -> bool:
     """Whether a value matches the rule's pattern, whole, or line by line where it is a list of lines.
 
-    A pattern that Python cannot read, or may read otherwise than Java does, or that takes too long, decides nothing:
-    the service will.
+    A pattern that Python cannot read, or may read otherwise than Java does, decides nothing: the service will.
     """
-    pattern = rule.validation_pattern
-    if not pattern:
+    pattern = _compiled(rule.validation_pattern or "")
+    if pattern is None:
         return True
-    lines = value.split("\n") if rule.name == Param.DNS_NAMES else []
-    found = matches((pattern, text) for text in (value, *lines))
-    whole = found[pattern, value]
-    return whole is not False or (bool(lines) and all(found[pattern, line] is not False for line in lines))
+    lines = value.split("\n") if rule.name == Param.DNS_NAMES else ()
+    return bool(pattern.fullmatch(value) or (lines and all(pattern.fullmatch(line) for line in lines)))
+
+
+def _compiled(text: str) -> re.Pattern[str] | None:
+    if not text or text.startswith("/"):
+        return None
+    try:
+        with warnings.catch_warnings():
+            # `[a-z&&[^x]]` is an intersection to Java, and a FutureWarning here.
+            warnings.simplefilter("error")
+            return re.compile(text)
+    except (re.error, Warning, OverflowError, RecursionError):
+        return None
 
 
 def generate_password(rule: ProfileParameter | None = None) -> str:
