@@ -98,11 +98,15 @@ def test_every_error_of_the_tree_keeps_its_secrets(
     monkeypatch.setenv("HTTP_PROXY", f"http://jane:{quote(FROM_FILE)}@127.0.0.1:{closed_port()}")
     search, seen = Search(), set()
     for name, force in FORCED.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        exchanges: list[Exchange] = []
-        with pytest.raises(SectigoError) as caught:
-            force(folder, exchanges.append)
+        # On a busy machine the last of several attempts may not even connect in time, which is another error.
+        for attempt in range(3):
+            folder = tmp_path / f"{name} {attempt}"
+            folder.mkdir()
+            exchanges: list[Exchange] = []
+            with pytest.raises(SectigoError) as caught:
+                force(folder, exchanges.append)
+            if type(caught.value).__name__ == name.partition(",")[0]:
+                break
         assert type(caught.value).__name__ == name.partition(",")[0]
         seen.add(type(caught.value).__name__)
         secrets = {LOGIN, GIVEN, FROM_FILE, *(secret for exchange in exchanges for secret in exchange.secrets)}
