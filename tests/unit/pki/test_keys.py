@@ -203,9 +203,12 @@ def test_p_521_is_read_though_none_is_made() -> None:
 
 def with_a_prime_that_is_none() -> bytes:
     """Return an RSA key of 2048 bits that signs and verifies, and is made of three primes, two of them short."""
-    short, long = rsa.generate_private_key(65537, 1024).private_numbers(), key_of("RSA-2048")
+    long = key_of("RSA-2048")
     assert isinstance(long, rsa.RSAPrivateKey)
-    p, q = short.p * short.q, long.private_numbers().q
+    p, q = 1, long.private_numbers().q
+    while (p * q).bit_length() != 2048:
+        short = rsa.generate_private_key(65537, 1024).private_numbers()
+        p = short.p * short.q
     d = pow(65537, -1, math.lcm(short.p - 1, short.q - 1, q - 1))
     numbers = rsa.RSAPrivateNumbers(
         p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(65537, p * q)
