@@ -13,10 +13,16 @@ from sectigo_iot.emulator.settings import EmulatorSettings
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(settings: EmulatorSettings | None = None, *, ready: Callable[[Emulator], None] | None = None) -> None:
+def serve(
+    settings: EmulatorSettings | None = None,
+    *,
+    ready: Callable[[Emulator], None] | None = None,
+    ended: Callable[[], None] | None = None,
+) -> None:
     """Run an emulator until SIGINT or SIGTERM, and return when it has ended cleanly. Prints nothing.
 
-    `ready` is called with the emulator once it answers. Without settings those of
+    `ready` is called with the emulator once it answers, `ended` when it has ended and the signals are about to be as
+    they were before: from then on a second one would strike whoever called. Without settings those of
     `EmulatorSettings.from_environ({})` hold. To be called in the main thread, where signals arrive. Raises what
     entering an `Emulator` raises: ImportError, OSError (an address that is taken), ValueError.
     """
@@ -29,6 +35,8 @@ def serve(settings: EmulatorSettings | None = None, *, ready: Callable[[Emulator
             _wait(reader)
         finally:
             emulator.stop()
+            if ended is not None:
+                ended()
 
 
 @contextlib.contextmanager

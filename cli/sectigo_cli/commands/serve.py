@@ -120,7 +120,7 @@ def _serve(args: argparse.Namespace, context: Context) -> None:
 
     with folder_for(context, args.tls):
         try:
-            serve(settings, ready=announce)
+            serve(settings, ready=announce, ended=context.endings.rest)
         except ValueError as error:
             raise _refused(error, args) from None
         except OSError as error:
