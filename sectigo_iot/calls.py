@@ -8,7 +8,7 @@ from sectigo_iot.endpoints import ENDPOINTS, Endpoint
 from sectigo_iot.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 JSON = "application/json;charset=UTF-8"
@@ -20,7 +20,8 @@ class Call(NamedTuple):
 
     `payload` is sent as JSON, `body` as it is, `files` as multipart/form-data in this order. `order` is the batch
     name of a request that may spend a licence, `secrets` what no log and no error may show of it, beside what is
-    found in payload and body.
+    found in payload and body. `before_send` is called when a connection stands and no byte of the request has left;
+    what it raises keeps the request from leaving, and comes out of the client as it is.
     """
 
     endpoint: Endpoint
@@ -34,6 +35,7 @@ class Call(NamedTuple):
     batch_id: int | None = None
     secrets: tuple[str, ...] = ()
     stream: bool = False
+    before_send: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.method} {self.endpoint.path}>"

@@ -117,7 +117,14 @@ class IoTManager:
 
     # Ordering and fetching
 
-    def create_single_cert_batch(self, authority: int, name: str, params: Mapping[str, str]) -> models.Batch:
+    def create_single_cert_batch(
+        self,
+        authority: int,
+        name: str,
+        params: Mapping[str, str],
+        *,
+        before_send: batches.BeforeSend | None = None,
+    ) -> models.Batch:
         """Order one certificate, whose key the service makes. **Each success spends a licence.**
 
         `authority`: an authority's id (not a profile's). `name`: the batch name, by which a lost order is found
@@ -128,22 +135,31 @@ class IoTManager:
         order may exist and be paid for. APIError with status 400 says that a parameter is wrong and nothing was
         spent. PKCSPasswordRequiredError, InvalidInputError: nothing was sent.
 
+        `before_send` is called when the connection stands, just before the first byte of the order leaves, and again
+        should it be sent anew after a 401; what it raises comes out as it is, and says that nothing was ordered.
+
         API: PUT /api/v1/batches/createSingleCertBatch. Source: seen live.
         """
-        return batches.create_single_cert_batch(self._transport, authority, name, params)
+        return batches.create_single_cert_batch(self._transport, authority, name, params, before_send)
 
     def upload_csr_batch(
-        self, profile_id: int, filename: str, csr_data: bytes, params: Mapping[str, str] | None = None
+        self,
+        profile_id: int,
+        filename: str,
+        csr_data: bytes,
+        params: Mapping[str, str] | None = None,
+        *,
+        before_send: batches.BeforeSend | None = None,
     ) -> models.Batch:
         """Order a certificate for each signing request. **Each success spends as many licences.**
 
         `profile_id`: a profile's id (not an authority's). `csr_data`: one or many PEM requests, or a ZIP of `.csr`
         and `.pem` files. `sectigo_iot.pki.read_requests` finds faults that the service would only tell of later,
-        as a batch that is BROKEN. Sent once, and raises, as `create_single_cert_batch` does.
+        as a batch that is BROKEN. Sent once, raises, and calls `before_send`, as `create_single_cert_batch` does.
 
         API: POST /api/v1/batches/upload. Source: seen live.
         """
-        return batches.upload_csr_batch(self._transport, profile_id, filename, csr_data, params or {})
+        return batches.upload_csr_batch(self._transport, profile_id, filename, csr_data, params or {}, before_send)
 
     def batch_detail(self, batch_id: int) -> models.Batch:
         """Return the batch as it stands. Raises NotFoundError for an unknown one.

@@ -45,7 +45,7 @@ from sectigo_iot.pool import Pool
 from sectigo_iot.proxies import met_on_the_way, refused_on_the_way
 from sectigo_iot.redaction import redacted, secrets_of
 from sectigo_iot.replies import CHUNK, Reply
-from sectigo_iot.watch import NoConnectionError, NoThreadError, Watch, watch_body
+from sectigo_iot.watch import NoConnectionError, NoThreadError, Watch, WithheldError, watch_body
 
 if TYPE_CHECKING:
     import ssl
@@ -122,8 +122,15 @@ class Transport:
 
         Raises APIError and its kinds for the service's errors, TransportError and its kinds where no answer came,
         OutcomeUnknownError where a request that may not be repeated was sent and no answer came,
-        NotAuthenticatedError where no token can be had.
+        NotAuthenticatedError where no token can be had, and what the call's `before_send` raises.
         """
+        try:
+            return self._authorized(call)
+        except WithheldError as withheld:
+            raise withheld.reason from None
+
+    def _authorized(self, call: Call) -> Reply:
+        """Send a call with a token, and once more with another one where that was refused."""
         if not call.endpoint.needs_token or self.authorize is None:
             return self._repeated(call, None)
         token = self._sent = self.authorize(None)
@@ -182,7 +189,7 @@ class Transport:
 
     def _once(self, call: Call, token: str | None, deadline: float) -> Reply:
         try:
-            with Watch(max(deadline - self._clock(), 0.001)) as watch:
+            with Watch(max(deadline - self._clock(), 0.001), call.before_send) as watch:
                 reply = self._answered(call, token, deadline, watch)
         except NoThreadError as error:
             raise lost(error, call, self._timeout, sent=False) from None

@@ -29,10 +29,12 @@ class Watch:
     """Shuts the connection that this thread uses after these seconds.
 
     `over` tells whether it did. `sent` tells whether a connection stood, its TLS agreed, so that the request may have
-    left: what went wrong before is certain to have reached nobody.
+    left: what went wrong before is certain to have reached nobody. `before_send` is asked at that moment, and may
+    keep the request from leaving by what it raises.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, before_send: Callable[[], None] | None = None) -> None:
+        self._before_send = before_send
         self.due = time.monotonic() + seconds
         self.over = False
         self.sent = False
@@ -71,6 +73,20 @@ class Watch:
         if attempt.failure is not None:
             raise attempt.failure
 
+    def let_leave(self) -> None:
+        """Say that the request may leave from now on.
+
+        Raises WithheldError where it may not, NoConnectionError where the time was over before its first byte.
+        """
+        if self._before_send is not None:
+            try:
+                self._before_send()
+            except Exception as error:
+                raise WithheldError(error) from error
+        if self.over:
+            raise NoConnectionError(None, "the time was over before it was sent")
+        self.sent = True
+
     def shut(self) -> None:
         """Say that the time is over, and shut the connection, if there is one yet."""
         self.over = True
@@ -80,6 +96,17 @@ class Watch:
 
 class NoConnectionError(ConnectTimeoutError):
     """Finding the host, connecting and agreeing on TLS took longer than the whole exchange may. Nothing was sent."""
+
+
+class WithheldError(Exception):
+    """Whoever was asked whether the request may leave raised `reason`. Nothing was sent.
+
+    It is of no kind that the HTTP library would catch, wrap or send again.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__("the request was withheld")
+        self.reason = reason
 
 
 class NoThreadError(NoConnectionError):
@@ -291,7 +318,7 @@ def _validated_and_noted(validate: Callable[[Any], None]) -> Callable[[Any], Non
         _let_shut(connection)
         watch = _current()
         if watch is not None:
-            watch.sent = True
+            watch.let_leave()
 
     return validate_and_note
 

@@ -35,18 +35,34 @@ Progress = Callable[[int, int | None], None]
 """Told how many bytes have come, and of how many, where the service says so."""
 
 
-def create_single_cert_batch(transport: Transport, authority: int, name: str, params: Mapping[str, str]) -> Batch:
+BeforeSend = Callable[[], None]
+"""Called when the connection stands and no byte of the order has left; what it raises keeps it from leaving."""
+
+
+def create_single_cert_batch(
+    transport: Transport,
+    authority: int,
+    name: str,
+    params: Mapping[str, str],
+    before_send: BeforeSend | None = None,
+) -> Batch:
     """API: PUT /api/v1/batches/createSingleCertBatch"""
     if not name.strip():
         raise InvalidInputError("a batch needs a name: by it a lost order is found again")
     if params.get(Param.PKCS12_PASSWORD) == "":
         raise PKCSPasswordRequiredError("the PKCS#12 password is empty")
     payload = {"authorityId": authority, "batchName": name, "profileParams": dict(params)}
-    return _ordered(transport, call_of(transport, "createSingleCertBatch")._replace(payload=payload, order=name))
+    call = call_of(transport, "createSingleCertBatch")
+    return _ordered(transport, call._replace(payload=payload, order=name, before_send=before_send))
 
 
 def upload_csr_batch(
-    transport: Transport, profile_id: int, filename: str, csr_data: bytes, params: Mapping[str, str]
+    transport: Transport,
+    profile_id: int,
+    filename: str,
+    csr_data: bytes,
+    params: Mapping[str, str],
+    before_send: BeforeSend | None = None,
 ) -> Batch:
     """API: POST /api/v1/batches/upload"""
     if not csr_data:
@@ -63,6 +79,7 @@ def upload_csr_batch(
         ),
         order=name,
         secrets=tuple(params.values()),
+        before_send=before_send,
     )
     return _ordered(transport, call)
 
