@@ -9,7 +9,9 @@
     │   ├── UnknownReasonError          no such revocation reason
     │   ├── InvalidRequestError         a certificate signing request is unusable
     │   ├── PKCSPasswordRequiredError   a PKCS#12 or a key needs a password and there is none
-    │   └── TargetExistsError           a file is in the way and may not be replaced
+    │   ├── TargetExistsError           a file is in the way and may not be replaced
+    │   ├── OrderNotFoundError          the order book has no order with this key
+    │   └── OrderConflictError          the key is that of an order for something else
     ├── NotAuthenticatedError           there is no valid session and none can be made
     │   ├── NoCredentialsError          neither user name and password nor tokens
     │   ├── CredentialsMismatchError    a user name without a password, or the reverse
@@ -32,16 +34,19 @@
     ├── BatchError                      batch_id
     │   ├── NotReadyError               issuing is not over yet; the order stands
     │   └── BatchFailedError            issuing is over, and there is nothing to fetch
-    └── BundleError                     a ZIP, PKCS#12 or chain that is not what it should be
+    ├── BundleError                     a ZIP, PKCS#12 or chain that is not what it should be
+    └── OrderBookError                  the order book cannot be used
+        └── LeaseLostError              another worker may act on the order; nothing was sent
 """
 
 from __future__ import annotations
 
 
-def clean(text: str) -> str:
-    """Return somebody else's words as one printable line of at most 300 characters, fit for a message."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 300 else line[:297] + "..."
+def clean(text: str, longest: int = 300) -> str:
+    """Return somebody else's words as one printable line of so many characters at the most, fit for a message."""
+    plain = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(plain.split())
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 KNOWN_TYPES = frozenset(
@@ -119,6 +124,22 @@ class TargetExistsError(InvalidInputError):
     def __init__(self, message: str, *, path: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.path = path
+
+
+class OrderNotFoundError(InvalidInputError):
+    """The order book has no order with this `key`."""
+
+    def __init__(self, message: str, *, key: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
+class OrderConflictError(InvalidInputError):
+    """The `key` is that of an order for something else, which stays as it is. `faults` says what differs."""
+
+    def __init__(self, message: str, *, key: str, faults: tuple[str, ...] = (), hint: str | None = None) -> None:
+        super().__init__(message, faults=faults, hint=hint)
+        self.key = key
 
 
 class NotAuthenticatedError(SectigoError):
@@ -268,3 +289,21 @@ class BatchFailedError(BatchError):
 
 class BundleError(SectigoError):
     """A ZIP, a PKCS#12 or a chain is damaged, dangerous, or not what was ordered."""
+
+
+class OrderBookError(SectigoError):
+    """The order book cannot be used: it is of a newer version, damaged, full, busy or away. Nothing was changed.
+
+    `passes` says whether trying again later may help.
+    """
+
+    def __init__(self, message: str, *, passes: bool = False, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.passes = passes
+
+
+class LeaseLostError(OrderBookError):
+    """The time in which a worker may act on an order is over, or too short. Nothing was sent, nothing was changed."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, passes=True, hint=hint)
