@@ -135,7 +135,8 @@ def serving(*words: str) -> Iterator[Served]:
     """Run the command, and end it."""
     with tempfile.TemporaryDirectory() as home:
         began = time.perf_counter()
-        command = [SECTIGO, "serve", "--addr", "127.0.0.1:0", "--delay", "0", *words]
+        delay = () if "--delay" in words else ("--delay", "0")
+        command = [SECTIGO, "serve", "--addr", "127.0.0.1:0", *delay, *words]
         environ = {**clean(), "HOME": home}
         process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         with process:

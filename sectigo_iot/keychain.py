@@ -165,6 +165,60 @@ def _delete(service: str, username: str) -> _UnusableError | None:
         return None if unusable.missing else unusable
 
 
+def kept_text(service: str, name: str) -> str | None:
+    """Return what the keyring keeps under this service and name, or None.
+
+    Raises SectigoError where there is no keyring to be had, or none that answers in time.
+    """
+
+    def get() -> str | None:
+        import keyring
+
+        text = keyring.get_password(service, name)
+        if text is not None and not isinstance(text, str):
+            raise TypeError
+        return text
+
+    try:
+        return _answer_of(get)
+    except _UnusableError as unusable:
+        raise _entry_error(f"{name} cannot be read", service, unusable) from None
+
+
+def keep_text(service: str, name: str, text: str) -> None:
+    """Have the keyring keep this text under this service and name, in place of any other.
+
+    Raises SectigoError where there is no keyring that keeps it, or none that answers in time.
+    """
+
+    def keep() -> bool:
+        import keyring
+
+        keyring.set_password(service, name, text)
+        return keyring.get_password(service, name) == text
+
+    try:
+        if not _answer_of(keep):
+            raise _UnusableError("there is no keyring that keeps it", missing=True)
+    except _UnusableError as unusable:
+        raise _entry_error(f"{name} cannot be kept", service, unusable) from None
+
+
+def forget_text(service: str, name: str) -> None:
+    """Have the keyring forget what it keeps under this service and name, if anything is.
+
+    Raises SectigoError where it may be there still.
+    """
+    unusable = _delete(service, name)
+    if unusable is not None:
+        raise _entry_error(f"{name} may be in the keyring still", service, unusable)
+
+
+def _entry_error(what: str, service: str, unusable: _UnusableError) -> SectigoError:
+    unlock = "unlock the keyring and try again; " if unusable.waits else ""
+    return SectigoError(f"{what}: {unusable}", hint=f"{unlock}the keyring has it under {service}")
+
+
 def remembered_user(endpoint: str) -> str | None:
     """Return the user name that `remember_login` kept for this endpoint, if any."""
     return _remembered().get(endpoint)

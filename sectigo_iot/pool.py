@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 5.0
 """After this long without a request an order opens a new connection: a kept one may be closed as it is sent."""
+KEPT = 64
+"""Connections that are kept open for the next request: as many threads as are of use in one process."""
 
 
 class Pool:
@@ -70,7 +72,7 @@ class Pool:
         return self._session
 
     def _new_session(self) -> requests.Session:
-        return new_session(WatchedAdapter(self._context, self._trusted, pool_maxsize=32))
+        return new_session(WatchedAdapter(self._context, self._trusted, pool_maxsize=KEPT))
 
     def proxy(self, url: str) -> Proxy | None:
         """Return the proxy on the way to this URL, as the environment has it; there is none on this machine itself.

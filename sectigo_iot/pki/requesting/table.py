@@ -10,8 +10,9 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 
 from sectigo_iot.errors import InvalidInputError
 from sectigo_iot.pki.requesting.spec import (
@@ -55,10 +56,14 @@ _APOSTROPHE = re.compile(r"'(?![a-z][ -])")
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row that is right: the line of the file on which it begins, counted from 1, and its checked spec."""
+    """One row that is right: the line of the file on which it begins, counted from 1, and its checked spec.
+
+    `further` has the cells of the columns that were asked for beside those of a request, without blanks at the ends.
+    """
 
     line: int
     spec: RequestSpec
+    further: Mapping[str, str] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,13 @@ class RequestTable:
     warnings: tuple[str, ...]
 
 
-def read_request_table(data: bytes, source: str = "table", defaults: RequestSpec | None = None) -> RequestTable:
+def read_request_table(
+    data: bytes,
+    source: str = "table",
+    defaults: RequestSpec | None = None,
+    *,
+    further: Collection[str] = (),
+) -> RequestTable:
     """Read a table of requests: a header, then a row for each request to make.
 
     `data` is CSV in UTF-8, whose header decides whether comma, semicolon or tab divides it, unless a line `sep=;`, as
@@ -82,7 +93,8 @@ def read_request_table(data: bytes, source: str = "table", defaults: RequestSpec
     common name and required; `dns` holds further names, divided by blanks, semicolons, commas or newlines;
     `organization`, `locality`, `state` and `country` are the subject. `COLUMNS` has the other spellings. `source`
     names the file in messages. A cell that is empty, or whose column is missing, has the value of `defaults`, whose
-    names do not matter. Rows without anything in them are passed over.
+    names do not matter. `further` names other columns that may stand there, in lower-case letters. Rows without
+    anything in them are passed over.
 
     Two rows with one common name are a fault of the second. Raises `InvalidInputError` where no row can be trusted:
     the text is not UTF-8, quotes do not match, the header is missing or has a column that is unknown or there twice,
@@ -91,7 +103,7 @@ def read_request_table(data: bytes, source: str = "table", defaults: RequestSpec
     defaults, faults = examined_subject(defaults or RequestSpec(()))
     if faults:
         raise_faults(faults)
-    reader = _Reader(source, _decoded(data, source), defaults)
+    reader = _Reader(source, _decoded(data, source), defaults, further)
     for line, cells in reader.records():
         reader.read(line, cells)
     if not reader.count:
@@ -102,15 +114,17 @@ def read_request_table(data: bytes, source: str = "table", defaults: RequestSpec
 class _Reader:
     """Collects the rows, faults and warnings of one table."""
 
-    def __init__(self, source: str, text: str, defaults: RequestSpec) -> None:
+    def __init__(self, source: str, text: str, defaults: RequestSpec, further: Collection[str]) -> None:
         self.rows: list[TableRow] = []
         self.faults: list[str] = []
         self.count = 0
         self._source = source
         self._defaults = defaults
+        self._further = further
+        self._fields = {**_FIELDS, **{column: column for column in further}}
         self._lines: dict[str, int] = {}
         self._warned: dict[tuple[str, str], list[int]] = {}
-        self._records = _records(text, source)
+        self._records = _records(text, source, self._fields)
         self._header = self._read_header()
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
@@ -139,7 +153,8 @@ class _Reader:
         for remark in remarks:
             self._fault(line, remark.text + in_brackets(remark.hint), remark.field)
         if not remarks and self._is_new(spec.names[0], line):
-            self.rows.append(TableRow(line, spec))
+            more = {column: row[column].strip() for column in self._further if column in row}
+            self.rows.append(TableRow(line, spec, more))
             self._warn(line, [*warnings(spec), *_apostrophes(row)])
 
     def warnings(self) -> Iterator[str]:
@@ -155,7 +170,7 @@ class _Reader:
             cells.pop()
         where = f"{self._source}, line {line}"
         header: dict[str, str] = {}
-        faults = list(_header_faults(cells, header))
+        faults = list(_header_faults(cells, header, self._fields))
         if not cells:
             raise InvalidInputError(f"{self._source}: is empty", hint=_FIRST_LINE)
         if faults:
@@ -202,11 +217,11 @@ def _decoded(data: bytes, source: str) -> str:
         raise InvalidInputError(words, hint="save it as CSV in UTF-8") from None
 
 
-def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
+def _records(text: str, source: str, columns: Collection[str]) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line on which it begins; blank lines count, and are records without cells."""
     told = _DIVIDER_LINE.match(text)
     # Its line end stays, so that lines are counted as they are.
-    text, delimiter = (text[told.end() :], told[1]) if told else (text, _delimiter(text))
+    text, delimiter = (text[told.end() :], told[1]) if told else (text, _delimiter(text, columns))
     # Line ends inside quotes stay what they are, and a lone carriage return is one too.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
@@ -221,13 +236,13 @@ def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
         yield line, cells
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, columns: Collection[str]) -> str:
     """Return what divides the header into the most columns that are known; a comma when in doubt."""
     lines = re.split(r"[\r\n]+", text[:_LONGEST_HEADER])
     header = next((line for line in lines if line.strip(f" {_DELIMITERS}")), "")
 
     def known(delimiter: str) -> int:
-        return sum(_normal(cell.strip(' "')) in _FIELDS for cell in header.split(delimiter))
+        return sum(_normal(cell.strip(' "')) in columns for cell in header.split(delimiter))
 
     def count(delimiter: str) -> int:
         return header.count(delimiter)
@@ -235,14 +250,14 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=lambda delimiter: (known(delimiter), count(delimiter)))
 
 
-def _header_faults(cells: list[str], header: dict[str, str]) -> Iterator[str]:
+def _header_faults(cells: list[str], header: dict[str, str], fields: Mapping[str, str]) -> Iterator[str]:
     """Fill the header from its cells, and yield what is wrong with it."""
     for position, cell in enumerate(cells, 1):
-        field = _FIELDS.get(_normal(cell))
+        field = fields.get(_normal(cell))
         if not cell.strip():
             yield f"column {position}: has no name"
         elif field is None:
-            yield f"column {shown(cell)}: is unknown{_did_you_mean(cell)}"
+            yield f"column {shown(cell)}: is unknown{_did_you_mean(cell, fields)}"
         elif field in header:
             yield f"column {shown(cell)}: is the column {shown(header[field])} once more"
         else:
@@ -253,9 +268,13 @@ def _normal(cell: str) -> str:
     return re.sub(r"[\s_-]", "", cell).casefold()
 
 
-def _did_you_mean(cell: str) -> str:
-    close = difflib.get_close_matches(_normal(cell), _FIELDS, 1, 0.7)
-    return f" (did you mean {_FIELDS[close[0]]}?)" if close else f" (there are {', '.join(COLUMNS)})"
+def _did_you_mean(cell: str, fields: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(_normal(cell), fields, 1, 0.7)
+    return (
+        f" (did you mean {fields[close[0]]}?)"
+        if close
+        else f" (there are {', '.join(dict.fromkeys(fields.values()))})"
+    )
 
 
 def _strange(row: dict[str, str]) -> Iterator[tuple[str, Remark]]:

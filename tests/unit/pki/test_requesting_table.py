@@ -279,3 +279,15 @@ def test_a_header_that_is_missing_is_told_of() -> None:
     missing = refusal(b"a.example.com,b.example.com\n")
     assert missing.hint == "its first line names the columns: name, dns, \u2026"
     assert refusal(b"name,colour\n").hint is None
+
+
+def test_further_columns_are_taken_where_they_are_asked_for() -> None:
+    data = b"name;Key\na.example.com; node 1 \nb.example.com;\nc.example.com;=A1\n"
+    table = read_request_table(data, "t.csv", further=("key",))
+    assert [(row.spec.names[0], dict(row.further)) for row in table.rows] == [
+        ("a.example.com", {"key": "node 1"}),
+        ("b.example.com", {"key": ""}),
+    ]
+    assert table.faults == ("t.csv, line 4, column Key: '=A1' is a formula (save its value)",)
+    with pytest.raises(InvalidInputError, match="column 'Key': is unknown"):
+        read_request_table(data, "t.csv")
