@@ -22,7 +22,7 @@ sys.path.insert(0, str(PACKAGE.parent))
 
 from sectigo_iot.answers import Field  # noqa: E402 - found by the line above
 
-MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.revocation", "sectigo_iot.emulator")
+MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.orders", "sectigo_iot.revocation", "sectigo_iot.emulator")
 PUBLIC = {name: f"{module}.{name}" for module in MODULES for name in import_module(module).__all__}
 """Every public name of ours, and where it stands in the reference."""
 
@@ -50,15 +50,23 @@ nitpick_ignore_regex = [
     # In signatures stand types of the standard library, cryptography and requests; their manuals are on the network.
     ("py:.*", r"(collections|contextlib|cryptography|datetime|os|pathlib|requests|threading|x509)\..+"),
     ("py:.*", r"AbstractContextManager|Path|PrivateKeyTypes"),
-    # And types of ours that nobody needs by name: of what the emulator takes and has, and what a token store keeps.
+    # And types of ours that nobody needs by name: of what the emulator takes and has, what a token store keeps, and
+    # what of a client's settings an order needs.
     ("py:.*", r"sectigo_iot\.emulator\.\w+\.(Account|Options)"),
     ("py:.*", r"sectigo_iot\.refusals\.Refusals"),
+    ("py:.*", r"sectigo_iot\.orders\.protocols\.Timeouts"),
 ]
 
 SAID = {
     r"<(?:built-in )?function (?:\w+\.)*(\w+)(?: [^>]*)?>": r"\1",
     r"<function [^>]*<lambda>[^>]*>": "...",
     r"~?(?:batches\.|sectigo_iot\.api\.batches\.)Progress": str(import_module("sectigo_iot.api.batches").Progress),
+    **{
+        rf"~?(?:batches\.|sectigo_iot\.[\w.]+\.)?\b{name}\b": str(
+            getattr(import_module("sectigo_iot.orders.protocols"), name)
+        )
+        for name in ("BeforeSend", "Deliver", "OnEvent")
+    },
     # What Python calls its lock before 3.13, and after.
     r"_thread\.(?:allocate_lock|lock)": "threading.Lock",
     r"collections\.abc\.": "",

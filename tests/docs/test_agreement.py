@@ -16,7 +16,7 @@ from sectigo_cli.grammar import COMMANDS, command_parser, global_parser
 from sectigo_iot.config import VARIABLES
 from tests.docs.pages import PAGES, ROOT, check_listed, text_of
 
-MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.revocation", "sectigo_iot.emulator")
+MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.orders", "sectigo_iot.revocation", "sectigo_iot.emulator")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "[[[cog" in text_of(page)])

@@ -59,7 +59,8 @@ def test_the_version_is_one() -> None:
 
 def test_nothing_is_imported_that_is_not_installed() -> None:
     options = setup()
-    wanted = options["options"]["install_requires"] + options["options.extras_require"]["emulator"]
+    extras = options["options.extras_require"]
+    wanted = options["options"]["install_requires"] + extras["emulator"] + extras["orders"]
     names = {re.split(r"[<>=\[;]", line)[0].strip().lower() for line in wanted.splitlines() if line.strip()}
     imported = {
         "cryptography",
@@ -74,7 +75,8 @@ def test_nothing_is_imported_that_is_not_installed() -> None:
         "iso3166",
         "urllib3",
     }
-    assert names == imported | {"msgspec", "pyjwt", "python-multipart", "starlette", "uvicorn"}
+    of_extras = {"msgspec", "pyjwt", "python-multipart", "starlette", "uvicorn", "alembic", "sqlalchemy"}
+    assert names == imported | of_extras
 
 
 def test_pyproject_says_how_to_build_and_no_more() -> None:

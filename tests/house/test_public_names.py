@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.revocation", "sectigo_iot.emulator")
+MODULES = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.orders", "sectigo_iot.revocation", "sectigo_iot.emulator")
 
 
 @pytest.fixture(params=MODULES)
@@ -39,9 +39,13 @@ def test_every_class_and_function_is_explained(module: ModuleType) -> None:
                     assert inspect.getdoc(value), f"{name}.{member} has no docstring"
 
 
-@pytest.mark.parametrize("command", ["import sectigo_iot", "import sectigo_iot.pki", "from sectigo_cli import main"])
+@pytest.mark.parametrize(
+    "command",
+    ["import sectigo_iot", "import sectigo_iot.pki", "import sectigo_iot.orders", "from sectigo_cli import main"],
+)
 def test_importing_loads_nothing_costly(command: str) -> None:
-    check = "import sys; print([m for m in ('requests', 'cryptography', 'keyring', 'rich') if m in sys.modules])"
+    costly = ("requests", "cryptography", "keyring", "rich", "sqlalchemy")
+    check = f"import sys; print([m for m in {costly} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"{command}; {check}"], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
