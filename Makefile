@@ -17,7 +17,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint types unit dist install docs bench reliability soak record system-deps clean
+.PHONY: help demo test lint types unit dist install docs bench reliability crash-test soak record system-deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -78,12 +78,18 @@ bench: $(READY) ## what commands and calls cost, beside the bare interpreter and
 	@$(PY) benchmarks/unpacking.py
 	@$(PY) benchmarks/signing_requests.py
 	@$(PY) benchmarks/inventory.py
+	@$(PY) benchmarks/order_book.py
+	@$(PY) benchmarks/orders.py
+	@$(PY) benchmarks/orders_memory.py
 
 reliability: $(READY) ## every promise of docs/reliability.md in full, and its figures (some twenty minutes)
 	@rm -rf "$(CACHE)/figures" && mkdir -p "$(CACHE)/figures"
 	@RELIABILITY=full RELIABILITY_FIGURES="$(CACHE)/figures" $(PY) -m pytest -q -n $(WORKERS) --dist loadfile \
 	  -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 tests/reliability
 	@$(PY) -m tests.reliability.report "$(CACHE)/figures"
+
+crash-test: $(READY) ## orders killed, stopped, starved and raced in full, and the figures of docs/orders.md (some twenty minutes)
+	@$(PY) -m tests.orders.crash
 
 soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
 	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 \
@@ -97,9 +103,11 @@ record: $(READY) ## record what a real account of yours answers to calls that on
 
 system-deps: ## what the tests use of Debian (apt, as root; for CI)
 	apt-get update -q
+	mkdir -p /etc/postgresql-common
+	echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 	apt-get install -q -y --no-install-recommends git man-db openssl python3-venv unzip zsh fish curl chromium chromium-driver \
 	  tinyproxy-bin dbus-daemon gnome-keyring libsecret-tools \
-	  acl nginx-light
+	  acl nginx-light strace postgresql
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
