@@ -41,7 +41,7 @@ class Context:
         self._settings: Settings | None = None
         self._client: IoTManager | None = None
         self._trace: Trace | None = None
-        self._secrets: frozenset[str] = frozenset()
+        self._secrets: set[str] = set()
         self._opened = contextlib.ExitStack()
 
     def close(self) -> None:
@@ -61,7 +61,9 @@ class Context:
         """Talk to the user, on stderr; secrets and control characters that a server sent are made harmless."""
         encoding = self.stderr.encoding or "utf-8"
         shown = harmless(self.hidden(text)).encode(encoding, "backslashreplace").decode(encoding)
-        print(shown, file=self.stderr, flush=True)
+        # In one piece: what several threads say would mix.
+        self.stderr.write(f"{shown}\n")
+        self.stderr.flush()
 
     def note(self, text: str) -> None:
         """Say something that the user should know, and that is no error."""
@@ -73,11 +75,12 @@ class Context:
             return text
         from sectigo_iot import redacted
 
-        return redacted(text, self._secrets)
+        # A copy, which is made in one go: other threads may add to it meanwhile.
+        return redacted(text, frozenset(self._secrets))
 
     def _observe(self, exchange: Exchange) -> None:
         words = (secret for secret in exchange.secrets if secret.isalpha() or secret.isdigit())
-        self._secrets |= {*exchange.secrets} - {word for word in words if len(word) < SHORT}
+        self._secrets.update({*exchange.secrets} - {word for word in words if len(word) < SHORT})
         if self._trace is not None:
             self._trace.observe(exchange)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 """Bytes; what is larger is no such file."""
 _WITHOUT_OPTION = ("PASSWORD_FILE", "CLIENT_KEY_PASSWORD")
+_OF_COMMANDS = ("BOOK",)
+"""Variables that are no settings of the client, and that commands read."""
 _NAMED = re.compile(r"^\s*(?:export\s+)?SECTIGO_\w+\s*=", re.MULTILINE)
 
 
@@ -50,8 +52,9 @@ def unread(names: Iterable[str]) -> list[str]:
     from sectigo_iot import Settings
 
     ours = sorted(name for name in names if name.startswith("SECTIGO_"))
-    read = Settings(environ=dict.fromkeys(ours, "x")).sources.values()
-    return [name for name in ours if f"environment variable {name}" not in read]
+    read = {source.rpartition(" ")[2] for source in Settings(environ=dict.fromkeys(ours, "x")).sources.values()}
+    read |= {f"SECTIGO_{each}" for each in _OF_COMMANDS}
+    return [name for name in ours if name not in read]
 
 
 def suggestion(name: str) -> str:
@@ -68,7 +71,7 @@ def _meanings() -> dict[str, str]:
     """Return what is meant by a word after SECTIGO_: a variable, by the name of its flag, too, or an option."""
     parser = Parser()
     add_global_options(parser)
-    known = {"PROXY": "HTTPS_PROXY", **{each: f"SECTIGO_{each}" for each in _WITHOUT_OPTION}}
+    known = {"PROXY": "HTTPS_PROXY", **{each: f"SECTIGO_{each}" for each in (*_WITHOUT_OPTION, *_OF_COMMANDS)}}
     for flag, action in parser.by_flag.items():
         variable = re.search(r"SECTIGO_(\w+)", action.help or "")
         if variable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sectigo_cli.context import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sectigo_cli.context import Context
     from sectigo_iot import Look
@@ -63,3 +63,23 @@ def counting(context: Context, what: str, total: int) -> Iterator[Callable[[int]
     with Progress(*columns, console=Console(file=context.stderr), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def staging(context: Context, stages: Sequence[str], total: int) -> Iterator[Callable[[Sequence[int]], None]]:
+    """Show how many of so many have come to each stage; yields the function to tell how many have."""
+    if not context.stderr.isatty():
+        yield lambda reached: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(file=context.stderr), transient=True) as progress:
+        tasks = [progress.add_task(stage, total=total) for stage in stages]
+
+        def show(reached: Sequence[int]) -> None:
+            for task, number in zip(tasks, reached, strict=True):
+                progress.update(task, completed=number)
+
+        yield show

@@ -75,6 +75,21 @@ FLAGS = {
     "unpack": ("-o --outdir", "--password-file", *UNPACKING),
     "find": ("-n --common-name", "-s --serial-number"),
     "revoke": ("-p --profile", "-r --reason", "-s --serial-number", "--yes"),
+    "order": (
+        *("--file", "--csr", "--key", "-a --authority", "--dns", "--organization", "-l --locality", "-s --state"),
+        *("-c --country", "--param", "--own-key", "--password-file", "-o --output", "--format", "--keep", "--grant"),
+        *("--root", "--deploy-hook", "--renew-before", "--revoke-replaced", "--label", "--dry-run", "--no-wait"),
+        *("--timeout", "--no-list", "--probe", "--reorder", "--settle", "--book"),
+    ),
+    "orders": (
+        *("--state", "--attention", "--match", "--label", "--archived", "--limit", "--json", "--timeout"),
+        *("--password-out", "--csr", "--order-anew", "--reason", "--batch", "--absent", "--give-up", "--yes"),
+        *("--format", "--older-than", "--book"),
+    ),
+    "worker": (
+        *("--once", "--threads", "-o --output", "--root", "--deploy-hook", "--archive-after"),
+        *("--no-list", "--probe", "--reorder", "--settle", "--book"),
+    ),
     "csr": (
         *("--dns", "--organization", "-l --locality", "-s --state", "-c --country", "--from", "--key-type", "--key"),
         *("--encrypt-key", "--key-password-file", "-o --outdir", "--force", "--batch", "--zip", "--pem"),
@@ -179,7 +194,7 @@ def test_help_alone_is_help_on_all(sectigo: Runner) -> None:
 LIMITS = "is no number of seconds from 0.1 to 1000000"
 USAGE_ERRORS = {
     "no command": ((), "which command?"),
-    "unknown command": (("order",), "there is no command 'order'"),
+    "unknown command": (("issue",), "there is no command 'issue'"),
     "unknown flag before the command": (("--bogus", "auth"), "there is no option --bogus"),
     "unknown flag after it": (("auth", "--bogus"), "auth: there is no option --bogus"),
     "abbreviated flag": (("auth", "--deb"), "auth: there is no option --deb"),

@@ -1,0 +1,88 @@
+"""The order book that a command works with: which one it is, opened, and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sectigo_cli.options import Parser, UsageError, filled
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from sectigo_cli.context import Context
+    from sectigo_iot.orders import OrderBook
+
+VARIABLE = "SECTIGO_BOOK"
+PRODUCTION = "https://iot.sectigo.com"
+FINISHED = ("delivered", "rejected", "failed", "expired", "cancelled")
+"""The library's finished states, written down because help must not load it."""
+
+
+def add_book_option(parser: Parser) -> None:
+    """Add --book."""
+    parser.add_argument(
+        "--book",
+        type=filled,
+        metavar="FILE|URL",
+        help="the order book (SECTIGO_BOOK; default: a file of its own for each service)",
+    )
+
+
+@contextlib.contextmanager
+def opened_book(context: Context, args: argparse.Namespace, *, make: bool = True) -> Iterator[OrderBook]:
+    """Open the order book for the block.
+
+    Raises OrderBookError, SectigoError where the extra is missing, and UsageError for a file that is named in the
+    line and is not there, unless it may be made.
+    """
+    if not make and args.book and "://" not in args.book and not os.path.lexists(args.book):
+        raise UsageError(f"there is no order book {args.book}", hint="`sectigo order` makes one")
+    # Asked for first: with the settings the library's log begins to speak.
+    endpoint = context.settings.endpoint
+    place = args.book or context.environ.get(VARIABLE) or str(default_book(endpoint))
+    with _book(place) as book:
+        yield book
+
+
+def _book(place: str) -> OrderBook:
+    from sectigo_iot import SectigoError
+
+    try:
+        from sectigo_iot.orders import OrderBook
+
+        return OrderBook(place)
+    except ImportError as error:
+        if (error.name or "").startswith("sectigo"):
+            raise
+        hint = "pip install 'sectigo-iot[orders]'; for PostgreSQL 'sectigo-iot[postgresql]'"
+        raise SectigoError("the order book is not installed", hint=hint) from None
+
+
+def default_book(endpoint: str) -> Path:
+    """Return the file of this service's orders: what is ordered at one service is never asked of another."""
+    from platformdirs import user_data_path
+
+    plain = re.sub(r"[^a-z0-9.]+", "-", endpoint.lower().removeprefix("https://")).strip("-.")
+    name = "orders" if endpoint == PRODUCTION else f"orders-{plain[:150]}"
+    return user_data_path("sectigo-iot") / f"{name}.sqlite3"
+
+
+def refuse_foreign(book: OrderBook, endpoint: str) -> None:
+    """Raise UsageError where the orders that are on their way are those of another service.
+
+    The first page of them is looked at: a book of another service is meant, not a single order that strayed.
+    """
+    from sectigo_cli.order_placing import SERVICE
+    from sectigo_iot.orders import OrderState
+
+    states = [state for state in OrderState if state not in FINISHED]
+    for order in book.find(states=states):
+        other = order.wanted.labels.get(SERVICE, endpoint)
+        if other != endpoint:
+            hint = f"`sectigo -e {other} worker` carries them, or another --book is meant"
+            raise UsageError(f"worker: the orders of {book.url} are those of {other}, not of {endpoint}", hint=hint)
