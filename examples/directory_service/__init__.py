@@ -1,0 +1,1 @@
+"""A directory service: registers VASPs, orders through the order book, delivers by webhook, shows who is verified."""
