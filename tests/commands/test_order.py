@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import sectigo_iot.orders
 from sectigo_cli.order_carrying import Track
 from sectigo_iot import IoTManager, OrderBookError
 from sectigo_iot.emulator import Emulator
@@ -331,7 +332,7 @@ def test_what_is_refused_is_told(sectigo: Runner) -> None:
 
 
 def test_a_hook_that_fails_is_told_and_run_again(sectigo: Runner, service: Emulator) -> None:
-    line = ("order", "hook.example.com", "--timeout", "0.7")
+    line = ("order", "hook.example.com", "--timeout", "3")
     failed = sectigo(*line, "--deploy-hook", "echo no; exit 7", env=service.environ)
     assert failed.code in (3, 8)
     assert documents(failed)[0]["state"] == "fetched"
@@ -370,6 +371,8 @@ def test_a_terminal_sees_a_bar_for_each_stage(sectigo: Runner, service: Emulator
 def test_without_the_extra_it_says_what_to_install(
     sectigo: Runner, service: Emulator, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
+    # Put back at the end, as the package that all other tests know.
+    monkeypatch.setattr(sectigo_iot, "orders", sectigo_iot.orders)
     for name in [name for name in sys.modules if name.startswith(("sqlalchemy", "sectigo_iot.orders"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)

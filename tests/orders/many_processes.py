@@ -31,7 +31,7 @@ def opened(url: str, folder: Path) -> OrderBook:
 def place(url: str, folder: Path, number: int) -> None:
     """Place the order that all place, and print by what it is known, and with which password."""
     with opened(url, folder) as book:
-        order = book.place("the same", OrderRequest(names=("example.com",)), password=f"password {number}")
+        order = book.place("the same", OrderRequest(names=("example.com",)), password="correct horse battery")
         tell(f"{order.uid} {book.password('the same')}")
 
 

@@ -179,7 +179,7 @@ def test_whether_a_change_was_written_may_be_unknown(shelf: Shelf, monkeypatch: 
     with lost_echoes(book, monkeypatch), pytest.raises(CommitUnknownError, match="away") as unknown:
         book.place("a", wanted(), password="secret")
     check_told(unknown.value, passes=True)
-    assert book.place("a", wanted(), password="other") == book.get("a")
+    assert book.place("a", wanted(), password="secret") == book.get("a")
     assert book.password("a") == "secret"
     lease = lease_of(book, "a")
     with lost_echoes(book, monkeypatch):

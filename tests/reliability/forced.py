@@ -20,6 +20,7 @@ from sectigo_iot import (
     remember_login,
     write_private,
 )
+from sectigo_iot.orders import OrderBook, OrderRequest
 from sectigo_iot.pki import read_requests
 from tests.conftest import MemoryKeyring
 from tests.reliability.parrots import CALLS, FROM_FILE, GIVEN, LOGIN, parrot
@@ -41,6 +42,7 @@ from tests.unit.lying_server import (
 NOWHERE = "http://127.0.0.1:1"
 Observer = Callable[[Exchange], None]
 Force = Callable[[Path, Observer], object]
+ORDERED = OrderRequest(names=("vasp.example.com",))
 
 
 def asking(call: str, *answers: Answer, **changes: Any) -> Force:
@@ -124,6 +126,23 @@ class RefusingKeyring(MemoryKeyring):
         raise keyring.errors.PasswordSetError(f"{username}: {password}")
 
 
+def with_a_book(act: Callable[[OrderBook], object]) -> Force:
+    """Have an order book do something; an order with a password stands in it."""
+
+    def force(folder: Path, _: Observer) -> object:
+        with OrderBook(folder / "orders.sqlite3") as book:
+            book.place("a", ORDERED, password=GIVEN)
+            return act(book)
+
+    return force
+
+
+def in_no_book(folder: Path, _: Observer) -> object:
+    """Open a book that is none, and holds a password."""
+    (folder / "orders.sqlite3").write_text(f"{GIVEN}\n" * 999)
+    return OrderBook(folder / "orders.sqlite3")
+
+
 def into_a_refusing_keyring(*_: object) -> None:
     before = keyring.get_keyring()
     keyring.set_keyring(RefusingKeyring())
@@ -135,6 +154,10 @@ def into_a_refusing_keyring(*_: object) -> None:
 
 FORCED: dict[str, Force] = {
     "SectigoError": into_a_refusing_keyring,
+    "OrderBookError": in_no_book,
+    "LeaseLostError": with_a_book(lambda book: book.claim("worker", seconds=0)[0].check(60)),
+    "OrderNotFoundError": with_a_book(lambda book: book.get("b")),
+    "OrderConflictError": with_a_book(lambda book: book.place("a", ORDERED, password=FROM_FILE)),
     "ConfigError": alone(timeout=-1.0),
     "ConfigError, a password in the endpoint": alone(endpoint=f"http://jane:{GIVEN}@127.0.0.1"),
     "ForbiddenHostError": alone(endpoint="https://iot.example.com"),

@@ -13,6 +13,7 @@ import pytest
 import sectigo_iot.emulator
 from sectigo_cli.grammar import COMMANDS, chosen, command_parser, parse_command, parse_globals
 from sectigo_cli.options import UsageError
+from sectigo_iot.orders import OrderWorker
 from tests.commands.signing_requests import request
 from tests.conftest import Runner
 from tests.packages import ROOT
@@ -97,6 +98,14 @@ def outside(folder: Path) -> list[str]:
     return sorted(path.name for place in (folder.parent, ROOT) for path in place.iterdir())
 
 
+def _run_until_idle(worker: OrderWorker, *, until_idle: bool = False) -> None:
+    if until_idle:
+        _RUN(worker, until_idle=True)
+
+
+_RUN = OrderWorker.run
+
+
 @pytest.fixture
 def desk(sectigo: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk in a folder of its own, where no emulator is started: it would serve for ever."""
@@ -106,7 +115,8 @@ def desk(sectigo: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     (here / "one.csr").write_bytes(request("one.example.com"))
     (here / "words.txt").write_text("correct horse\n")
     (here / "variables.env").write_text("SECTIGO_PROFILE=EE\n")
-    monkeypatch.setattr(sectigo_iot.emulator, "serve", lambda settings, ready: None)
+    monkeypatch.setattr(sectigo_iot.emulator, "serve", lambda settings, **_: None)
+    monkeypatch.setattr(OrderWorker, "run", _run_until_idle)
     typing = Desk(sectigo, here)
     with typing.server:
         yield typing
