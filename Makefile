@@ -5,8 +5,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
 
-# One more than there are processors: some tests wait for processes and for time to pass.
-WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 3) < 4 ? $$(nproc 2>/dev/null || echo 3) + 1 : 4 )))
+# More than there are processors: many tests wait for processes and for time to pass.
+WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/dev/null || echo 2) + 2 : 5 )))
 
 # What these targets leave behind stays in .venv: the checkout is as clean as before.
 CACHE := $(CURDIR)/$(VENV)/cache
@@ -50,7 +50,7 @@ types: $(READY) ## mypy --strict over library, command and tests
 	@$(VENV)/bin/mypy --no-error-summary
 
 unit: $(READY) ## pytest
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile -o "cache_dir=$(CACHE)/pytest"
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -o "cache_dir=$(CACHE)/pytest"
 
 $(DOCS_READY): $(READY)
 	@echo "adding Sphinx to $(VENV) (once) ..." >&2
@@ -88,8 +88,9 @@ reliability: $(READY) ## every promise of docs/reliability.md in full, and its f
 	  -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 tests/reliability
 	@$(PY) -m tests.reliability.report "$(CACHE)/figures"
 
-crash-test: $(READY) ## orders killed, stopped, starved and raced in full, and the figures of docs/orders.md (some twenty minutes)
+crash-test: $(READY) ## orders killed, stopped, starved and raced in full, and the figures of docs/orders.md (most of an hour)
 	@$(PY) -m tests.orders.crash
+	@RELIABILITY=full $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 tests/orders
 
 soak: $(READY) ## the emulator's tests that draw lots, ten times as long, and its memory over 100,000 requests
 	@SOAK=10 $(PY) -m pytest -q -n $(WORKERS) -o "cache_dir=$(CACHE)/pytest" -o timeout=2400 \

@@ -65,10 +65,10 @@ def test_f04_two_replicas_on_one_book_order_nothing_twice(tmp_path: Path, emulat
 
 def test_f07_a_hung_connection_holds_up_one_order_alone(tmp_path: Path, emulator: Emulator) -> None:
     emulator.control.queue_fault("hang", calls=("batchProcessingInfo",))
-    settings = settings_for(emulator, timeout=1.0)
+    settings = settings_for(emulator, timeout=3.0)
     with OrderBook(tmp_path / "orders.sqlite3") as book, IoTManager(settings) as client:
         place(book, 8)
-        worker = OrderWorker(book, client, rules=RULES, threads=2, lease_seconds=3 * LEASE)
+        worker = OrderWorker(book, client, rules=RULES, threads=2, lease_seconds=9.0)
         thread = threading.Thread(target=worker.run, kwargs={"until_idle": True})
         began = time.monotonic()
         thread.start()
@@ -76,5 +76,5 @@ def test_f07_a_hung_connection_holds_up_one_order_alone(tmp_path: Path, emulator
         others = time.monotonic() - began
         thread.join()
         assert states(book) == {OrderState.DELIVERED}
-    assert others < 0.9
-    assert time.monotonic() - began > 0.9
+    assert others < 2.9
+    assert time.monotonic() - began > 2.9

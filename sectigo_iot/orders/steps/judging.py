@@ -22,7 +22,7 @@ from sectigo_iot.matching import is_cheap, matches
 Pair = tuple[str, str]
 """A pattern in Python's syntax, and a text that it should match as a whole."""
 
-SECONDS = 2.0
+SECONDS = 5.0
 """How long one question may take; a pattern that takes longer decides nothing from then on."""
 _SHORT = 256
 """Characters of a text up to which a cheap pattern costs next to nothing."""

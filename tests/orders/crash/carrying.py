@@ -21,6 +21,8 @@ from sectigo_iot.orders import (
     OrderWorker,
     WorkerRules,
 )
+from sectigo_iot.orders.lease import boot_time
+from sectigo_iot.orders.store import engine
 from sectigo_iot.pki import RequestSpec, build_request, generate_key, normalise_serial, open_bundle, private_key_pem
 
 KEY = "vasp-1"
@@ -184,7 +186,8 @@ class Place:
         self.use_list = bool(job["use_list"])
 
     def book(self) -> OrderBook:
-        """Open the book."""
+        """Open the book; the clock by which it counts leases goes on with the other."""
+        vars(engine)["boot_time"] = lambda: boot_time() + self.clock.ahead
         return open_book(self.folder, self._job.get("book"), self.clock)
 
     def client(self) -> IoTManager:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -53,7 +54,13 @@ class Worker:
     def end(self) -> int:
         """Ask it to end, and return its exit code."""
         self._process.terminate()
-        return self._process.wait(PATIENCE)
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            # Its log then says where each thread is.
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(1.0)
+            raise
 
     def memory(self) -> int:
         """Return how many bytes of memory it holds that are its own."""
@@ -92,5 +99,6 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    faulthandler.register(signal.SIGUSR1)
     logging.getLogger("sectigo_iot").setLevel(logging.ERROR)
     work(json.loads(sys.argv[1]))
