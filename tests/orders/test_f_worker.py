@@ -11,7 +11,7 @@ from sectigo_iot.emulator import Emulator
 from sectigo_iot.orders import OrderBook, OrderRequest, OrderState, OrderWorker
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
-from tests.orders.processes import LEASE, RULES, until
+from tests.orders.processes import RULES, until
 
 
 def place(book: OrderBook, count: int, host: str = "vasp") -> None:
