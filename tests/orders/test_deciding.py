@@ -301,3 +301,35 @@ def test_secrets_that_could_not_be_removed_are_removed_next_time(shelf: Shelf) -
     store.broken = False
     assert book.archive(shelf.now) == 0
     assert book.password("a") is None
+
+
+def test_a_wrong_batch_that_somebody_named_can_be_named_anew(book: OrderBook) -> None:
+    bring(book, "a", _S.UNKNOWN)
+    assert book.resolve("a", batch_id=99).batch_id == 99
+    with pytest.raises(InvalidInputError, match="there is nothing to resolve"):
+        book.resolve("a", batch_id=100)
+    lease = lease_of(book, "a")
+    book.change(lease, attention="the service knows no batch 99")
+    with pytest.raises(InvalidInputError, match="is that of batch 99"):
+        book.resolve("a", absent=True)
+    order = book.resolve("a", batch_id=100)
+    assert (order.state, order.batch_id, order.attention) == (_S.PLACED, 100, None)
+    with pytest.raises(LeaseLostError):
+        book.change(lease, attention="still 99")
+
+
+def test_what_waits_for_a_human_is_not_archived(shelf: Shelf, book: OrderBook) -> None:
+    bring(book, "a", _S.DELIVERED)
+    book.record_batch(book.get("a").uid, 1, 4711, reason="a late reply")
+    shelf.now += 1
+    assert book.archive(shelf.now) == 0
+    assert [order.key for order in book.find(attention=True)] == ["a"]
+
+
+def test_a_revocation_that_is_planned_takes_an_order_out_of_the_archive(shelf: Shelf, book: OrderBook) -> None:
+    bring(book, "a", _S.DELIVERED)
+    shelf.now += 1
+    assert book.archive(shelf.now) == 1
+    order = book.schedule_revocation("a", shelf.now + 60)
+    assert (order.revoke_at, order.next_at) == (shelf.now + 60, shelf.now + 60)
+    assert [each.key for each in book.find()] == ["a"]

@@ -541,3 +541,18 @@ def test_fifty_orders_race_for_twenty_licences(tmp_path: Path) -> None:
         sending.send(sender.work_of(next_one))
         assert next_one.order.state is OrderState.PLACED
         assert next_one.order.attention is None
+
+
+def test_an_order_that_comes_later_than_it_can_be_does_not_leave(sender: Sender) -> None:
+    """As on a machine that was paused, and whose clock since its start does not know."""
+
+    def create(*arguments: Any, **more: Any) -> Any:
+        sender.clock.ahead += 3600.0
+        return client.create_single_cert_batch(*arguments, **more)
+
+    client = sender.client
+    sender.client = Instead(client, create_single_cert_batch=create)
+    order = sender.ordered()
+    assert (order.state, order.attempt) == (OrderState.PLANNED, 1)
+    assert "later than it can be" in str([event.reason for event in sender.book.history("vasp")])
+    assert sender.accepted() == 0

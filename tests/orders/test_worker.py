@@ -332,3 +332,23 @@ def test_the_name_tells_machine_and_process(worker: Make) -> None:
     assert f"-{os.getpid()}-" in worker().name
     with contextlib.suppress(NotImplementedError):
         assert "OrderWorker" in repr(worker(name="one"))
+
+
+def test_a_step_that_does_not_end_is_told_and_kept(
+    book: OrderBook, worker: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sectigo_iot.orders.keeping.LONG", 0.0)
+    place(book, 1)
+    (order,) = book.find()
+    told: list[str | None] = []
+
+    def hang(_: Order) -> None:
+        until(lambda: book.get(order.key).attention is not None)
+        told.append(book.get(order.key).attention)
+
+    delivered = Deliveries(hang)
+    worker(deliver=delivered).run(until_idle=True)
+    assert told[0] is not None
+    assert "does not end" in told[0]
+    assert "does not end" in caplog.text
+    assert (len(delivered.keys), book.get(order.key).attention, states(book)) == (1, None, {OrderState.DELIVERED})

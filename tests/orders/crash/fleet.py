@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from tests.orders.crash.places import environment
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds that the steps at hand may take: a list of batches is read page by page, each within its own deadline."""
 _PAGE = resource.getpagesize()
 
 
