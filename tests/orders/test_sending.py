@@ -21,6 +21,7 @@ from sectigo_iot.emulator import Emulator
 from sectigo_iot.orders import OrderState
 from sectigo_iot.orders.steps import sending
 from sectigo_iot.orders.steps.choosing import REMEMBERED
+from sectigo_iot.pki import open_bundle
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
 from tests.orders.sender import NAME, Sender, open_sender
@@ -556,3 +557,28 @@ def test_an_order_that_comes_later_than_it_can_be_does_not_leave(sender: Sender)
     assert (order.state, order.attempt) == (OrderState.PLANNED, 1)
     assert "later than it can be" in str([event.reason for event in sender.book.history("vasp")])
     assert sender.accepted() == 0
+
+
+def test_whoever_lost_the_order_while_asking_keeps_no_password(sender: Sender) -> None:
+    """What is kept is what was sent: else nobody could open what was issued."""
+    kept: list[bytes | None] = []
+
+    def asked(profile_id: int) -> Any:
+        if not kept:
+            other = sender.work()
+            other.service = client
+            sending.send(other)
+            kept.append(sender.secret())
+        return client.profile_params(profile_id)
+
+    client = sender.client
+    sender.client = Instead(client, profile_params=asked)
+    sender.place()
+    with pytest.raises(LeaseLostError):
+        sending.send(sender.work(seconds=0.0))
+    order = sender.book.get("vasp")
+    assert (order.state, sender.accepted()) == (OrderState.PLACED, 1)
+    assert kept == [sender.secret()]
+    assert order.batch_id is not None
+    (issued,) = open_bundle(client.download_bytes(order.batch_id), (kept[0] or b"").decode())
+    assert issued.dns_names == order.wanted.names

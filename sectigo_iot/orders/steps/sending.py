@@ -125,6 +125,8 @@ def _packed(work: Work, known: Known) -> _Parcel | None:
     params = order_parameters(wanted, profile_id, password, known, replaceable=made_here)
     used = params.get(Param.PKCS12_PASSWORD)
     if used is not None and used != password:
+        # Asking may have taken long: whoever has the order by now may have sent it, with another password.
+        _hold(work)
         work.book.secrets.put(secret_name(work.order.uid, PASSWORD), used.encode())
     return _Parcel(authorities, profile_id, params, None)
 
@@ -134,6 +136,14 @@ def _secret(work: Work, kind: str) -> bytes | None:
     return secret
 
 
+def _hold(work: Work) -> None:
+    """See to it that nobody else has the order for as long as a log-in and the order take. Raises LeaseLostError."""
+    timeout = work.service.settings.timeout
+    if work.lease.left() < 2 * timeout:
+        work.book.renew_lease(work.lease, 3 * timeout)
+    work.lease.check(timeout)
+
+
 def _reject(work: Work, why: str) -> None:
     reason = clean(why)
     work.move(OrderState.REJECTED, reason, after=None, attention=reason)
@@ -141,11 +151,7 @@ def _reject(work: Work, why: str) -> None:
 
 def _written_down(work: Work, parcel: _Parcel, known: Known) -> Authority | None:
     """Reserve a licence, write down that it is about to be sent, and return from where; None where there is none."""
-    timeout = work.service.settings.timeout
-    if work.lease.left() < 2 * timeout:
-        # For a log-in before it, and for the order itself.
-        work.book.renew_lease(work.lease, 3 * timeout)
-    work.lease.check(timeout)
+    _hold(work)
     for fresh in (REMEMBERED, AT_ONCE):
         for authority in parcel.authorities:
             if work.book.begin_sending(
