@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from sectigo_iot import Batch, SectigoError
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.orders import MemorySecretStore, OrderBook, OrderRequest, OrderState, OrderWorker
 from sectigo_iot.orders.steps import sending
+from tests.orders.crash.places import environment
 from tests.orders.sender import NAME, Sender, open_sender
 from tests.orders.test_sending import ADDRESS, Instead
-from tests.packages import PYTHONPATH
 
 PASSWORD = "correct-horse-battery-staple"
 
@@ -99,7 +98,7 @@ with IoTManager(Settings(token_store=MemoryTokenStore())) as client, OrderBook(s
 def test_f02_a_process_that_dies_before_it_saves_does_not_order_again(sender: Sender) -> None:
     sender.place()
     path = sender.book.url.removeprefix("sqlite:///")
-    environ = {**os.environ, **sender.emulator.environ, "PYTHONPATH": PYTHONPATH}
+    environ = {**environment(), **sender.emulator.environ}
     done = subprocess.run([sys.executable, "-c", KILLED, path], env=environ, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert sender.book.get("vasp").state is OrderState.ORDERING

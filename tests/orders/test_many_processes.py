@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sectigo_iot.orders import FileSecretStore, MemorySecretStore, OrderBook, Placement
 from tests.orders.conftest import Shelf
+from tests.orders.crash.places import environment
 from tests.orders.postgres import Postgres
 from tests.orders.stages import wanted
 from tests.reliability.figures import share
@@ -19,7 +20,9 @@ ON_A_SERVER = share(60, 12)
 
 def printed(what: str, url: str, folder: Path, count: int) -> list[str]:
     command = [sys.executable, "-m", "tests.orders.many_processes", what, url, str(folder), str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
