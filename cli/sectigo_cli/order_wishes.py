@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sectigo_cli.names import dns_names
 from sectigo_cli.options import UsageError
 from sectigo_cli.order_options import KEY_RULE, is_key
-from sectigo_cli.pkcs12_passwords import PASSWORD
+from sectigo_cli.pkcs12_passwords import with_params
 from sectigo_cli.request_keys import content
 
 if TYPE_CHECKING:
@@ -77,15 +77,7 @@ def params_of(args: argparse.Namespace, spec: RequestSpec) -> dict[str, str]:
     names = ("organizationName", "localityName", "stateOrProvinceName", "countryName")
     asked = {name: getattr(spec, field) for name, field in zip(names, _FIELDS, strict=True)}
     asked = {name: value for name, value in asked.items() if value}
-    for name, value in args.param:
-        if name.casefold() == PASSWORD.casefold():
-            raise UsageError(f"order: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
-        if name in _DERIVED:
-            raise UsageError(f"order: --param {name}=… would contradict the names", hint="use DOMAIN and --dns")
-        if name in asked:
-            raise UsageError(f"order: {name} is given twice")
-        asked[name] = value
-    return asked
+    return with_params("order", asked, args.param, _DERIVED, hint="use DOMAIN and --dns")
 
 
 def _subject(args: argparse.Namespace) -> dict[str, str]:

@@ -11,7 +11,7 @@ from sectigo_cli.folders import check_writable
 from sectigo_cli.options import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sectigo_cli.context import Context
     from sectigo_iot import ProfileParameter
@@ -27,6 +27,25 @@ def given_password(context: Context, text: str | None, path: str | None) -> str 
     if text is not None and not text.strip():
         raise UsageError("the PKCS#12 password is empty", hint="leave it out, and one is generated")
     return text
+
+
+def with_params(
+    command: str, asked: dict[str, str], params: Sequence[tuple[str, str]], derived: Collection[str], *, hint: str
+) -> dict[str, str]:
+    """Return what is asked for, together with what --param says. Raises UsageError for what belongs elsewhere.
+
+    `derived` are the parameters that follow from the names, and `hint` says how those are given.
+    """
+    found = dict(asked)
+    for name, value in params:
+        if name.casefold() == PASSWORD.casefold():
+            raise UsageError(f"{command}: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
+        if name in derived:
+            raise UsageError(f"{command}: --param {name}=… would contradict the names", hint=hint)
+        if name in found:
+            raise UsageError(f"{command}: {name} is given twice")
+        found[name] = value
+    return found
 
 
 def known_password(context: Context, path: str | None) -> str | None:

@@ -23,6 +23,7 @@ from sectigo_cli.pkcs12_passwords import (
     generated_password,
     given_password,
     keeping,
+    with_params,
 )
 
 if TYPE_CHECKING:
@@ -113,15 +114,7 @@ def _asked(args: argparse.Namespace) -> dict[str, str]:
     """Return the parameters that the user asked for; a subject field left empty is not one."""
     asked = {parameter: (getattr(args, option) or "").strip() for option, parameter in SUBJECT.items()}
     asked = {name: value for name, value in asked.items() if value}
-    for name, value in args.param:
-        if name.casefold() == PASSWORD.casefold():
-            raise UsageError(f"create: --param {PASSWORD}=… would be seen in ps", hint="use --password-file FILE")
-        if name in NAMES:
-            raise UsageError(f"create: --param {name}=… would contradict the names", hint="use -d and --dns")
-        if name in asked:
-            raise UsageError(f"create: {name} is given twice")
-        asked[name] = value
-    return asked
+    return with_params("create", asked, args.param, NAMES, hint="use -d and --dns")
 
 
 def _authority(args: argparse.Namespace, context: Context) -> Authority:
