@@ -6,6 +6,7 @@ what it got.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import os
@@ -18,6 +19,7 @@ from sectigo_iot.calls import Call
 from sectigo_iot.endpoints import ENDPOINTS
 from sectigo_iot.errors import (
     CredentialsMismatchError,
+    DeadlineError,
     InvalidCredentialsError,
     InvalidReplyError,
     NotAuthenticatedError,
@@ -25,6 +27,7 @@ from sectigo_iot.errors import (
     RedirectError,
     SectigoError,
     TokensExpiredError,
+    UnreachableError,
 )
 from sectigo_iot.refusals import IN_PROCESS, Refusals
 from sectigo_iot.tokens import TokenPair
@@ -92,6 +95,7 @@ class Authenticator:
         # A store of the caller's own need not know of refusals.
         self._refusals: Refusals = getattr(store, "refusals", None) or IN_PROCESS
         self._denied: tuple[str, str, float] | None = None
+        self._unanswered: tuple[float, DeadlineError | UnreachableError] | None = None
         self._pair: TokenPair | None = None
         self._until = 0.0
 
@@ -104,12 +108,23 @@ class Authenticator:
 
         Raises NotAuthenticatedError and its kinds, TransportError and its kinds.
         """
+        came = self._monotonic()
         with self._guard:
             pair = self._usable(self._pair, rejected) or self._found(rejected)
             if pair is None:
-                pair = self._renew(rejected)
+                pair = self._renewed(rejected, came)
             self._hold(pair)
             return pair.access_token
+
+    def _renewed(self, rejected: str | None, came: float) -> TokenPair:
+        """Renew, for all who wait for it: where no answer comes, none of them waits for another deadline."""
+        if self._unanswered is not None and self._unanswered[0] >= came:
+            raise copy.copy(self._unanswered[1])
+        try:
+            return self._renew(rejected)
+        except (DeadlineError, UnreachableError) as error:
+            self._unanswered = self._monotonic(), error
+            raise
 
     def tokens(self) -> TokenPair | None:
         """Return the later pair of store and memory, whether it may still be used or not."""

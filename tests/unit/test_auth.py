@@ -61,6 +61,29 @@ def bearer(seen: Seen) -> str:
     return seen.headers["authorization"].removeprefix("Bearer ")
 
 
+def test_threads_that_wait_for_a_login_that_is_not_answered_wait_once(emulator: Emulator) -> None:
+    emulator.control.add_fault("hang", calls=["authenticate"])
+    raised: list[type[Exception]] = []
+
+    def ask(client: IoTManager) -> None:
+        try:
+            client.licenses_used()
+        except TransportError as error:
+            raised.append(type(error))
+
+    with IoTManager(settings_for(emulator, timeout=0.5)) as client:
+        threads = [threading.Thread(target=ask, args=(client,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(raised) == 6
+        # Those who came while it was waited for share what came of it.
+        assert 1 <= len(emulator.control.journal(call="authenticate")) < 4
+        emulator.control.clear_faults()
+        assert client.licenses_used()
+
+
 def test_the_login_is_sent_as_json_once_and_the_token_used() -> None:
     given = tokens()
     with lies(LICENCES, login=json_answer(given)) as (server, client):
