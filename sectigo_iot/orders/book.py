@@ -207,7 +207,8 @@ class OrderBook:
 
     def password(self, key: str) -> str | None:
         """Return the password of an order's PKCS#12, or None where there is none (yet, or any more)."""
-        found = self.secrets.get(secret_name(self.get(key).uid, PASSWORD))
+        order = self.get(key)
+        found = self.secrets.get(secret_name(order.uid, PASSWORD, order.password_number))
         return None if found is None else found.decode()
 
     def private_key(self, key: str) -> bytes | None:
@@ -284,14 +285,15 @@ class OrderBook:
         profile_id: int | None,
         seconds: float,
         balance: AskedBalance | None,
+        password_number: int = 0,
     ) -> bool:
         """Write down that a planned order is about to be sent, and reserve a licence for it, in one transaction.
 
         `seconds`: how long from now its bytes can leave at the latest. `balance`: what the authority had left when it
-        was asked; None where that could not be asked. Return False, and change nothing, where all of that is
-        reserved. Raises LeaseLostError.
+        was asked; None where that could not be asked. `password_number`: which of its passwords is sent. Return
+        False, and change nothing, where all of that is reserved. Raises LeaseLostError.
         """
-        intent = intents.Intent(authority_id, profile_id, seconds, balance)
+        intent = intents.Intent(authority_id, profile_id, seconds, balance, password_number)
         return intents.begin_sending(self._store, self._clock(), lease, intent)
 
     @undisturbed
@@ -310,12 +312,13 @@ class OrderBook:
         return intents.is_settled(self._store, order.uid, seconds)
 
     @undisturbed
-    def record_batch(self, uid: str, attempt: int, batch_id: int, *, reason: str) -> Order:
+    def record_batch(self, uid: str, attempt: int, batch_id: int, *, reason: str, after: float = 0.0) -> Order:
         """Record the proof that an attempt to send an order was accepted as a batch; whoever has it needs no lease.
 
-        Where the order has gone another way meanwhile, it is put before a human. Raises OrderNotFoundError.
+        It is looked at `after` seconds. Where the order has gone another way meanwhile, it is put before a human.
+        Raises OrderNotFoundError.
         """
-        return intents.record_batch(self._store, self._clock(), uid, attempt, batch_id, reason)
+        return intents.record_batch(self._store, self._clock(), uid, attempt, batch_id, reason, after)
 
     def next_due(self, keys: Collection[str] | None = None) -> float | None:
         """Return when the next order, or next of these keys, is due that nobody has a lease on; None for never."""

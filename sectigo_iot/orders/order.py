@@ -102,6 +102,8 @@ class Order:
     profile_id: int | None = None
     password_given: bool = False
     """Whether the password was given when it was placed, so that somebody holds it already."""
+    password_number: int = 0
+    """Which of the passwords that workers made for it was sent; 0 for the one that was given, or none."""
     key_given: bool = False
     """Whether the private key of its signing request was given when it was placed, and is kept here."""
     ready_at: float | None = None

@@ -8,13 +8,12 @@ import os
 import re
 import stat
 import threading
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import InvalidInputError, SectigoError, TargetExistsError
-from sectigo_iot.files import private_folder, sweep, write_private
+from sectigo_iot.files import private_folder, write_private
 from sectigo_iot.keychain import forget_text, keep_text, kept_text
 
 if TYPE_CHECKING:
@@ -28,15 +27,16 @@ ARCHIVE = "zip"
 """The kind of secret that is the ZIP as the service sent it."""
 KINDS = (PASSWORD, KEY, ARCHIVE)
 
-FORGOTTEN = 24 * 3600.0
-"""Seconds after which a secret that belongs to no order is nobody's."""
-
 _NAME = re.compile(r"[a-z0-9]+(\.[a-z0-9]+)?")
 
 
-def secret_name(uid: str, kind: str) -> str:
-    """Return the name under which a secret of an order is kept. Raises InvalidInputError for what is no name."""
-    return checked_name(f"{uid}.{kind}")
+def secret_name(uid: str, kind: str, number: int = 0) -> str:
+    """Return the name under which a secret of an order is kept. Raises InvalidInputError for what is no name.
+
+    `number`: of a password that a worker made, that of its lease, see `Order.password_number`. So no worker can ever
+    write over the password that another has sent, however late it comes.
+    """
+    return checked_name(f"{uid}.{kind}{number or ''}")
 
 
 def checked_name(name: str) -> str:
@@ -111,29 +111,8 @@ class FileSecretStore:
         with _told(f"{path} cannot be removed"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
 
-    def sweep(self, known: Collection[str]) -> int:
-        """Remove the secrets that are older than a day and belong to no order; return how many.
-
-        `known`: the uids of all orders. They are left by a process that was killed while it placed an order.
-        Nothing is raised.
-        """
-        removed = 0
-        for path in self._folders():
-            sweep(path)
-            for name, changed in list(_kept(path)):
-                if name.partition(".")[0] not in known and time.time() - changed > FORGOTTEN:
-                    with contextlib.suppress(SectigoError):
-                        self.remove(name)
-                        removed += 1
-        return removed
-
     def _path(self, name: str) -> Path:
         return self._folder / checked_name(name).partition(".")[0][:2] / name
-
-    def _folders(self) -> list[Path]:
-        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return []
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder, and have the disk know that it is there; once, unless it has gone since."""
@@ -197,15 +176,6 @@ class KeyringSecretStore:
 
 def _is_archive(name: str) -> bool:
     return checked_name(name).endswith(f".{ARCHIVE}")
-
-
-def _kept(folder: Path) -> Iterator[tuple[str, float]]:
-    """Yield the name of each secret in a folder, and when it was put there."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if _NAME.fullmatch(entry.name) and entry.name.rpartition(".")[2] in KINDS:
-                with contextlib.suppress(OSError):
-                    yield entry.name, entry.stat(follow_symlinks=False).st_mtime
 
 
 @contextlib.contextmanager

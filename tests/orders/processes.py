@@ -29,7 +29,7 @@ TIMEOUT = 0.5
 LEASE = 1.0
 RULES = WorkerRules(reorder=True, settle=1.0, first_wait=0.1, longest_wait=0.5, first_look=0.05, longest_pause=0.2)
 POINTS = (
-    *("before-intent", "before-bytes", "before-reply", "before-saving", "saved"),
+    *("keeping-password", "before-intent", "before-bytes", "before-reply", "before-saving", "saved"),
     *("looking", "fetching", "delivering", "delivered"),
 )
 """Where a worker can be told to stop itself, as if it had been put to sleep."""
@@ -132,6 +132,15 @@ class StoppingClient:
         return data
 
 
+class StoppingSecrets(FileSecretStore):
+    """Secrets whose process stops before a password that it made is kept."""
+
+    def put(self, name: str, value: bytes) -> None:
+        if ".password" in name:
+            StoppingBook.stopping.here("keeping-password")
+        super().put(name, value)
+
+
 class StoppingBook(OrderBook):
     """A book that stops its process before it writes down that an order is about to be sent."""
 
@@ -162,7 +171,7 @@ def worker_of(job: dict[str, Any]) -> Iterator[OrderWorker]:
     stopping = Stopping(job.get("point"))
     StoppingBook.stopping = stopping
     settings = Settings(environ=job["environ"], token_store=MemoryTokenStore(), timeout=job.get("timeout", TIMEOUT))
-    secrets = FileSecretStore(Path(job["out"], "secrets"))
+    secrets = StoppingSecrets(Path(job["out"], "secrets"))
     with IoTManager(settings) as client, StoppingBook(job["book"], secrets=secrets) as book:
         yield OrderWorker(
             book,

@@ -12,6 +12,7 @@ from typing import Any
 from sectigo_iot import IoTManager
 from sectigo_iot.emulator import Emulator
 from sectigo_iot.orders import Lease, Order, OrderBook, OrderEvent, OrderRequest, OrderState, Service, WorkerRules
+from sectigo_iot.orders.secrets import PASSWORD, secret_name
 from sectigo_iot.orders.steps.sending import send
 from sectigo_iot.orders.work import Work
 from tests.conftest import settings_for
@@ -73,7 +74,8 @@ class Sender:
         return self.send()
 
     def secret(self, key: str = "vasp", kind: str = "password") -> bytes | None:
-        return self.book.secrets.get(f"{self.book.get(key).uid}.{kind}")
+        order = self.book.get(key)
+        return self.book.secrets.get(secret_name(order.uid, kind, order.password_number if kind == PASSWORD else 0))
 
     def accepted(self, name: str = NAME) -> int:
         """How many orders for a name the service has accepted."""

@@ -62,7 +62,8 @@ def bring(book: OrderBook, key: str, state: OrderState, *, batch_id: int = 100, 
 def _move(book: OrderBook, lease: Lease, state: OrderState, batch_id: int) -> None:
     fields: dict[str, Any] = {}
     if state is _S.ORDERING:
-        assert book.begin_sending(lease, authority_id=1, profile_id=2, seconds=30, balance=None)
+        intent = {"authority_id": 1, "profile_id": 2, "password_number": lease.number}
+        assert book.begin_sending(lease, **intent, seconds=30, balance=None)
         return
     if state is _S.PLACED:
         fields["batch_id"] = batch_id

@@ -75,7 +75,7 @@ def test_what_failed_is_ordered_anew(shelf: Shelf, book: OrderBook) -> None:
     for state in (_S.FAILED, _S.EXPIRED):
         order = bring(book, state, state, batch_id=70)
         shelf.secrets.put(secret_name(order.uid, ARCHIVE), b"of another batch")
-        shelf.secrets.put(secret_name(order.uid, PASSWORD), b"kept")
+        shelf.secrets.put(secret_name(order.uid, PASSWORD, order.password_number), b"kept")
         found = book.retry(state, order_anew=True)
         assert (found.state, found.batch_id, found.certificate) == (_S.PLANNED, None, None)
         assert "batch 70 is forgotten" in book.history(state)[-1].reason
@@ -259,6 +259,22 @@ def test_what_is_over_is_archived(shelf: Shelf, book: OrderBook) -> None:
     for state, order in orders.items():
         kept = [shelf.secrets.get(secret_name(order.uid, kind)) for kind in (PASSWORD, KEY, ARCHIVE)]
         assert any(kept) == (state not in FINISHED)
+
+
+@pytest.mark.parametrize("state", [_S.CANCELLED, _S.DELIVERED])
+def test_passwords_that_were_made_and_not_sent_go_to_the_last(
+    shelf: Shelf, book: OrderBook, state: OrderState
+) -> None:
+    """As are left by workers that were killed before they had written down which they send."""
+    for _ in range(2):
+        book.place("a", wanted())
+        lease = lease_of(book, "a")
+        shelf.secrets.put(secret_name(lease.order.uid, PASSWORD, lease.number), b"made")
+        book.release(lease)
+    order = bring(book, "a", state)
+    shelf.now += 1
+    book.archive(shelf.now)
+    assert not any(shelf.secrets.get(secret_name(order.uid, PASSWORD, number)) for number in range(9))
 
 
 def test_an_archived_order_stays_as_it_is(shelf: Shelf, book: OrderBook) -> None:

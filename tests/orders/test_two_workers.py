@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from sectigo_iot.emulator import Control, Emulator
-from sectigo_iot.orders import MemorySecretStore, OrderBook, OrderRequest, OrderState
+from sectigo_iot.orders import FileSecretStore, MemorySecretStore, OrderBook, OrderRequest, OrderState
+from sectigo_iot.pki import open_bundle
 from tests.commands.signing_requests import request
 from tests.orders.postgres import Postgres
 from tests.orders.processes import POINTS, Forker, state_of, until, worker_of
@@ -45,7 +46,9 @@ def opened(book: str) -> OrderBook:
 def place(book: str, names: list[str]) -> None:
     with opened(book) as written:
         for name in names:
-            written.place(name, OrderRequest(names=(name,), csr=request(name), authority=423))
+            # Of one the service makes the key, and the worker the password that opens it.
+            csr = None if name.startswith("keeping-password") else request(name)
+            written.place(name, OrderRequest(names=(name,), csr=csr, authority=423))
 
 
 def settled(book: str, names: list[str], out: Path, control: Control) -> None:
@@ -116,13 +119,18 @@ def test_one_of_two_workers_is_killed_again_and_again(
     assert paged.control.orders()["accepted"] == ORDERS + 1
 
 
-def test_a_worker_that_sleeps_beyond_its_lease_does_no_harm(tmp_path: Path, forker: Forker, paged: Emulator) -> None:
+def test_a_worker_that_sleeps_beyond_its_lease_does_no_harm(
+    tmp_path: Path, forker: Forker, paged: Emulator, emulator: Emulator
+) -> None:
     """At each step a worker is stopped, another takes the order over and carries it, and the first is woken up."""
     paged.control.add_fault("late-reply", calls=("upload",), seconds=0.25)
     # Long enough for each to come to its point, however busy the machine is.
     job: dict[str, Any] = {"environ": paged.environ, "out": str(tmp_path), "timeout": 0.7, "lease": 1.4}
     jobs: list[dict[str, Any]] = [{**job, "book": str(tmp_path / f"{point}.db"), "point": point} for point in POINTS]
     know_a_batch(next(job for job in jobs if job["point"] == "before-bytes"))
+    # Elsewhere, because nobody but its order can open it: it would keep the absence of others from being proven.
+    alone = jobs[POINTS.index("keeping-password")]
+    alone["environ"] = emulator.environ
     for job in jobs:
         place(job["book"], [f"{job['point']}.example.com"])
     sleepers = [forker.start(**job) for job in jobs]
@@ -137,8 +145,18 @@ def test_a_worker_that_sleeps_beyond_its_lease_does_no_harm(tmp_path: Path, fork
         os.kill(pid, signal.SIGCONT)
     assert [forker.wait(pid) for pid in sleepers] == [0] * len(sleepers)
     for job in jobs:
-        settled(job["book"], [f"{job['point']}.example.com"], tmp_path, paged.control)
-    assert paged.control.orders()["accepted"] == len(POINTS) + 1
+        settled(job["book"], [f"{job['point']}.example.com"], tmp_path, (emulator if job is alone else paged).control)
+        opens(job["book"], f"{job['point']}.example.com", tmp_path)
+    assert paged.control.orders()["accepted"] == len(POINTS)
+
+
+def opens(book: str, name: str, out: Path) -> None:
+    """Hold that what is kept of an order opens with what is kept beside it."""
+    with OrderBook(book, secrets=FileSecretStore(out / "secrets")) as read:
+        bundle = read.bundle(name)
+    assert bundle is not None
+    (issued,) = open_bundle(bundle.archive, bundle.password)
+    assert issued.dns_names == (name,)
 
 
 def know_a_batch(job: dict[str, Any]) -> None:

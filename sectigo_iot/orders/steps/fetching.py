@@ -43,7 +43,8 @@ def fetch(work: Work) -> None:
 
 def password_of(work: Work) -> str | None:
     """Return the password of the PKCS#12 that the service makes for an order; None where none is kept."""
-    kept = work.book.secrets.get(secret_name(work.order.uid, PASSWORD))
+    name = secret_name(work.order.uid, PASSWORD, work.order.password_number)
+    kept = work.book.secrets.get(name)
     return None if kept is None else kept.decode()
 
 

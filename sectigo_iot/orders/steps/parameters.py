@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.errors import InvalidInputError, clean
 from sectigo_iot.models import ProfileParameter
-from sectigo_iot.ordering import check_params, generate_password, order_params, satisfies
+from sectigo_iot.ordering import check_params, generate_password, order_params
 from sectigo_iot.orders.signing_requests import requests_in
 from sectigo_iot.orders.steps.choosing import AT_ONCE, Known
 from sectigo_iot.orders.steps.judging import JUDGE
@@ -22,18 +22,17 @@ if TYPE_CHECKING:
 
 
 def order_parameters(
-    wanted: OrderRequest, profile_id: int | None, password: str | None, known: Known, *, replaceable: bool
+    wanted: OrderRequest, profile_id: int | None, password: str | None, known: Known
 ) -> dict[str, str]:
     """Return the parameters of an order whose key the service makes; nothing that was left out is made up.
 
-    `password`: of the PKCS#12; None has one made, where the profile takes one. `replaceable`: so is it, where the
-    profile refuses the one that there is. Raises InvalidInputError with every fault, but only after the rules were
-    asked for anew, and what asking for them does.
+    `password`: of the PKCS#12; None has one made, where the profile takes one. Raises InvalidInputError with every
+    fault, but only after the rules were asked for anew, and what asking for them does.
     """
     try:
-        return _checked(wanted, known.rules(profile_id), password, replaceable)
+        return _checked(wanted, known.rules(profile_id), password)
     except InvalidInputError:
-        return _checked(wanted, known.rules(profile_id, AT_ONCE), password, replaceable)
+        return _checked(wanted, known.rules(profile_id, AT_ONCE), password)
 
 
 def check_csr(wanted: OrderRequest, profile_id: int | None, known: Known) -> None:
@@ -44,12 +43,11 @@ def check_csr(wanted: OrderRequest, profile_id: int | None, known: Known) -> Non
         _check_csr(wanted, known.rules(profile_id, AT_ONCE))
 
 
-def _checked(wanted: OrderRequest, rules: Rules, password: str | None, replaceable: bool) -> dict[str, str]:
+def _checked(wanted: OrderRequest, rules: Rules, password: str | None) -> dict[str, str]:
     asked = dict(wanted.params)
-    rule = next((each for each in rules or () if each.name == Param.PKCS12_PASSWORD), None)
-    if password is None or (replaceable and rule is not None and not satisfies(rule, password)):
-        password = generate_password(rule)
-    elif not replaceable:
+    if password is None:
+        password = generate_password(_rule(rules or (), Param.PKCS12_PASSWORD))
+    else:
         # Whoever holds it counts on it.
         asked[Param.PKCS12_PASSWORD] = password
     names = "\n".join(wanted.names)

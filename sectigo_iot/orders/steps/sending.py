@@ -31,6 +31,7 @@ from sectigo_iot.orders.order import OrderEvent
 from sectigo_iot.orders.secrets import KEY, PASSWORD, secret_name
 from sectigo_iot.orders.states import MAY_BE_PAID, OrderState
 from sectigo_iot.orders.steps.choosing import AT_ONCE, REMEMBERED, Known, NothingToOrderFromError, choose
+from sectigo_iot.orders.steps.fetching import password_of
 from sectigo_iot.orders.steps.parameters import check_csr, order_parameters
 from sectigo_iot.statuses import Param
 
@@ -58,6 +59,7 @@ class _Parcel:
     profile_id: int
     params: Mapping[str, str]
     csr: bytes | None
+    password_number: int = 0
 
 
 class _Gate:
@@ -118,17 +120,13 @@ def _packed(work: Work, known: Known) -> _Parcel | None:
     if wanted.csr is not None:
         check_csr(wanted, profile_id, known)
         return _Parcel(authorities, profile_id, wanted.params, wanted.csr)
-    kept = _secret(work, PASSWORD)
-    password = kept.decode() if kept is not None else None
-    # One that was made here and never sent may give way to one that the profile's rule allows by now.
-    made_here = not work.order.password_given and work.order.attempt == 0
-    params = order_parameters(wanted, profile_id, password, known, replaceable=made_here)
-    used = params.get(Param.PKCS12_PASSWORD)
-    if used is not None and used != password:
-        # Asking may have taken long: whoever has the order by now may have sent it, with another password.
-        _hold(work)
-        work.book.secrets.put(secret_name(work.order.uid, PASSWORD), used.encode())
-    return _Parcel(authorities, profile_id, params, None)
+    password, number = password_of(work), work.order.password_number
+    params = order_parameters(wanted, profile_id, password, known)
+    made = params.get(Param.PKCS12_PASSWORD)
+    if made is not None and made != password:
+        number = work.lease.number
+        work.book.secrets.put(secret_name(work.order.uid, PASSWORD, number), made.encode())
+    return _Parcel(authorities, profile_id, params, None, number)
 
 
 def _secret(work: Work, kind: str) -> bytes | None:
@@ -160,12 +158,21 @@ def _written_down(work: Work, parcel: _Parcel, known: Known) -> Authority | None
                 profile_id=parcel.profile_id,
                 seconds=work.lease.left(),
                 balance=_countable(work, parcel, known, authority, fresh),
+                password_number=parcel.password_number,
             ):
                 return authority
+    _forget_made(work, parcel)
     numbers = " and ".join(str(each.id) for each in parcel.authorities)
     what = f"authority {numbers} has no licence left that is not reserved for another order"
     work.retry_later(what, attention=what, at_least=NO_LICENCE_PAUSE)
     return None
+
+
+def _forget_made(work: Work, parcel: _Parcel) -> None:
+    """Forget a password that was made for nothing; what cannot be removed now goes when the order is archived."""
+    if parcel.password_number != work.order.password_number:
+        with contextlib.suppress(SectigoError):
+            work.book.secrets.remove(secret_name(work.order.uid, PASSWORD, parcel.password_number))
 
 
 def _countable(work: Work, parcel: _Parcel, known: Known, authority: Authority, fresh: float) -> AskedBalance | None:

@@ -42,12 +42,16 @@ class AskedBalance(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """What is about to be sent, how long that may take, and what the authority has left, where that is known."""
+    """What is about to be sent, how long that may take, and what the authority has left, where that is known.
+
+    `password_number`: of the password that goes with it, as `Order.password_number`.
+    """
 
     authority_id: int | None
     profile_id: int | None
     seconds: float
     balance: AskedBalance | None
+    password_number: int
 
 
 def begin_sending(store: Store, now: float, lease: Lease, intent: Intent) -> bool:
@@ -83,6 +87,7 @@ def _begun(connection: Connection, store: Store, now: float, lease: Lease, inten
         "batch_name": batch_name(row["key"], row["uid"], attempt),
         "authority_id": intent.authority_id,
         "profile_id": intent.profile_id,
+        "password_number": intent.password_number,
         "sent_at": now,
         "sent_until": now + intent.seconds,
         "settles_at": store.clock(connection) + intent.seconds,
@@ -145,21 +150,23 @@ def record_unsent(store: Store, now: float, uid: str, attempt: int, reason: str)
         return order_of(row)
 
 
-def record_batch(store: Store, now: float, uid: str, attempt: int, batch_id: int, reason: str) -> Order:
+def record_batch(store: Store, now: float, uid: str, attempt: int, batch_id: int, reason: str, after: float) -> Order:
     """Do what `OrderBook.record_batch` says."""
     with store.writing() as connection:
         row = row_by(connection, uid=uid)
         if row is None:
             raise OrderNotFoundError("the order book has no such order", key=uid)
-        return order_of(_recorded(connection, row, now, attempt, batch_id, reason))
+        return order_of(_recorded(connection, row, now, attempt, batch_id, reason, after))
 
 
-def _recorded(connection: Connection, row: Row, now: float, attempt: int, batch_id: int, reason: str) -> Row:
+def _recorded(
+    connection: Connection, row: Row, now: float, attempt: int, batch_id: int, reason: str, after: float
+) -> Row:
     if row["batch_id"] == batch_id:
         return row
     current = row["attempt"] == attempt and row["batch_id"] is None and not row["archived"]
     if current and OrderState.PLACED in MOVES[OrderState(row["state"])]:
-        accepted: Row = {"batch_id": batch_id, "failures": 0, "attention": None}
+        accepted: Row = {"batch_id": batch_id, "failures": 0, "attention": None, "next_at": now + after}
         return moved(connection, row, now, OrderState.PLACED, reason, **accepted)
     what = f"attempt {attempt} was accepted as batch {batch_id}, too: revoke what it issues"
     before = row["second_batch"] or ""

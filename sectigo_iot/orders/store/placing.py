@@ -176,7 +176,7 @@ def _add(store: Store, secrets: SecretStore, now: float, placements: list[Placem
         # The rows may stand after all, and somebody may hold the passwords already.
         raise
     except Exception:
-        # An interrupt may come when the row is there already: what nobody needs is swept later.
+        # Not at an interrupt, which may come when the row is there already: rather one secret too many.
         for name in kept:
             with contextlib.suppress(SectigoError):
                 secrets.remove(name)
@@ -199,7 +199,7 @@ def _kept(secrets: SecretStore, now: float, placement: Placement, kept: list[str
 def new_row(key: str, wanted: OrderRequest, now: float, **values: object) -> Row:
     """Return the row of a new order."""
     row: Row = dict.fromkeys(column.name for column in orders.c if column.name != "id")
-    row |= dict.fromkeys(("failures", "attempt", "lease_number", "events"), 0)
+    row |= dict.fromkeys(("failures", "attempt", "password_number", "lease_number", "events"), 0)
     row |= dict.fromkeys(("password_given", "key_given", "doubtful", "archived"), False)
     row["secrets_kept"] = True
     row |= {"uid": randomness.token_hex(8), "key": key, "wanted": wanted_text(wanted)}

@@ -47,6 +47,7 @@ orders = Table(
     Column("searched", Text, nullable=False, comment="what a search by text looks in: key and names, in lower case"),
     Column("wanted", Text, nullable=False, comment="JSON"),
     Column("password_given", Boolean, nullable=False),
+    Column("password_number", Integer, nullable=False, comment="the lease under which it was made"),
     Column("key_given", Boolean, nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),

@@ -45,6 +45,7 @@ def _of_the_order() -> list[sa.Column[Any]]:
         ),
         sa.Column("wanted", sa.Text(), nullable=False, comment="JSON"),
         sa.Column("password_given", sa.Boolean(), nullable=False),
+        sa.Column("password_number", sa.Integer(), nullable=False, comment="the lease under which it was made"),
         sa.Column("key_given", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
