@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import threading
 import time
@@ -79,7 +80,9 @@ class Keeper:
     def _say(self, lease: Lease) -> None:
         what = f"a step from {lease.order.state} on does not end, and is waited for as long as this process lives"
         _log.error("order %s: %s", lease.order.key, what)
+        # The step may end meanwhile and change the order: what it knows of it is not replaced by what was before.
+        same = copy.copy(lease)
         with contextlib.suppress(OrderBookError):
-            self._book.remark(lease, "attention", what)
-            self._book.change(lease, attention=what)
+            self._book.remark(same, "attention", what)
+            self._book.change(same, attention=what)
             self._held[id(lease)] = (lease, None)

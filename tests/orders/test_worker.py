@@ -29,6 +29,7 @@ from sectigo_iot.orders import (
     OrderState,
     OrderWorker,
 )
+from sectigo_iot.orders.keeping import Keeper
 from sectigo_iot.orders.steps.handlers import HANDLERS
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
@@ -115,6 +116,14 @@ def test_a_step_says_when_the_next_is_due(book: OrderBook, worker: Make, emulato
     assert report.carried == 1
     assert report.next_due is not None
     assert 0 < report.next_due - time.time() + 1 < 3
+
+
+def test_a_step_takes_the_orders_alone_that_it_may(book: OrderBook, worker: Make) -> None:
+    first, second = place(book, 2)
+    stepping = worker(keys=lambda: [second])
+    until(lambda: stepping.step(limit=2) == (0, None))
+    assert (book.get(second).state, book.get(first).state) == (OrderState.DELIVERED, OrderState.PLANNED)
+    assert worker(keys=list).step() == (0, None), "none at all, which is not all"
 
 
 def test_asyncio_lets_it_run_in_a_thread(book: OrderBook, worker: Make) -> None:
@@ -352,3 +361,26 @@ def test_a_step_that_does_not_end_is_told_and_kept(
     assert "does not end" in told[0]
     assert "does not end" in caplog.text
     assert (len(delivered.keys), book.get(order.key).attention, states(book)) == (1, None, {OrderState.DELIVERED})
+
+
+def test_what_is_told_of_a_step_that_does_not_end_leaves_it_what_it_knows(
+    book: OrderBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends while that is written down, and what was read before would be gone on with: delivered twice."""
+    monkeypatch.setattr("sectigo_iot.orders.keeping.LONG", 0.0)
+    place(book, 1)
+    (lease,) = book.claim("slow", seconds=60)
+    change, told = book.change, threading.Event()
+
+    def late(of: Lease, *arguments: Any, **fields: Any) -> None:
+        change(of, *arguments, **fields)
+        if "attention" in fields:
+            told.set()
+
+    monkeypatch.setattr(book, "change", late)
+    keeper, before = Keeper(book, 0.1), lease.order
+    with keeper.holding(lease):
+        assert told.wait(10)
+    keeper.end()
+    assert lease.order is before
+    assert book.get(before.key).attention is not None
