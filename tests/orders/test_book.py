@@ -20,6 +20,7 @@ from sectigo_iot.orders import (
     Placement,
     Renewal,
 )
+from sectigo_iot.orders.secrets import secret_name
 from sectigo_iot.pki import RequestSpec, build_request, generate_key, private_key_pem
 from tests.orders.conftest import Shelf
 from tests.orders.stages import bring, certificate, lease_of, wanted
@@ -299,8 +300,22 @@ def test_the_same_order_with_another_password_is_another_order(book: OrderBook) 
     assert book.password("a") == "correct horse battery"
     assert book.place("a", wanted) == book.place("a", wanted, password="correct horse battery") == order
     book.place("b", wanted)
-    with pytest.raises(OrderConflictError, match="password: another one is kept"):
+    with pytest.raises(OrderConflictError, match="password: it was placed without one"):
         book.place("b", wanted, password="correct horse battery")
+
+
+def test_the_password_that_a_worker_made_is_that_of_the_order(book: OrderBook) -> None:
+    wanted = OrderRequest(names=("a.example.com",))
+    book.place("a", wanted)
+    (lease,) = book.claim("worker", seconds=60)
+    book.secrets.put(secret_name(lease.order.uid, "password", lease.number), b"made here")
+    assert book.password("a") is None
+    intent = {"authority_id": 1, "profile_id": 2, "password_number": lease.number}
+    assert book.begin_sending(lease, **intent, seconds=30, balance=None)
+    assert book.password("a") == "made here"
+    assert book.place("a", wanted, password="made here").uid == lease.order.uid
+    with pytest.raises(OrderConflictError, match="password: another one is kept"):
+        book.place("a", wanted, password="correct horse battery")
 
 
 def test_a_password_that_is_gone_is_kept_again_when_it_is_given_again(book: OrderBook) -> None:

@@ -210,30 +210,6 @@ def test_threads_that_put_at_once_lose_nothing(folder: Path) -> None:
     assert [store.get(name) for name in names] == [name.encode() for name in names]
 
 
-def test_a_sweep_takes_what_is_old_and_of_no_order(folder: Path) -> None:
-    store = FileSecretStore(folder)
-    old, fresh, known = "aa" * 8, "bb" * 8, "cc" * 8
-    for uid in (old, fresh, known):
-        store.put(secret_name(uid, PASSWORD), b"x")
-    stranger = file_of(folder, secret_name(old, PASSWORD)).parent / "readme.txt"
-    stranger.write_text("mine")
-    for path in (
-        file_of(folder, secret_name(old, PASSWORD)),
-        file_of(folder, secret_name(known, PASSWORD)),
-        stranger,
-    ):
-        os.utime(path, (time.time() - 90_000,) * 2)
-    assert store.sweep({known}) == 1
-    assert store.get(secret_name(old, PASSWORD)) is None
-    assert store.get(secret_name(fresh, PASSWORD)) == b"x"
-    assert store.get(secret_name(known, PASSWORD)) == b"x"
-    assert stranger.exists()
-
-
-def test_a_sweep_of_what_is_not_there_is_quiet(tmp_path: Path) -> None:
-    assert FileSecretStore(tmp_path / "none").sweep(set()) == 0
-
-
 def test_archives_go_beside_the_keyring(memory_keyring: MemoryKeyring) -> None:
     archives = MemorySecretStore()
     store = KeyringSecretStore("orders", archives)

@@ -102,9 +102,9 @@ def _check_secrets(secrets: SecretStore, asked: Iterable[Placement], there: Mapp
     for each in asked:
         order = there.get(each.key)
         given = _secrets_in(each) if order is not None else []
-        different = [kind for kind, value in given if order and not _is_kept(secrets, order, kind, value)]
-        if different:
-            conflicts.append((each.key, tuple(f"{kind}: another one is kept" for kind in different)))
+        found = [_difference(secrets, order, kind, value) for kind, value in given if order]
+        if different := tuple(each for each in found if each):
+            conflicts.append((each.key, different))
     if conflicts:
         raise _conflict(conflicts)
 
@@ -115,14 +115,16 @@ def _secrets_in(placement: Placement) -> list[tuple[str, bytes]]:
     return [(kind, value) for kind, value in given if value is not None]
 
 
-def _is_kept(secrets: SecretStore, order: Order, kind: str, value: bytes) -> bool:
-    name = secret_name(order.uid, kind)
+def _difference(secrets: SecretStore, order: Order, kind: str, value: bytes) -> str | None:
+    name = secret_name(order.uid, kind, order.password_number if kind == PASSWORD else 0)
     kept = secrets.get(name)
     given = {PASSWORD: order.password_given, KEY: order.key_given}[kind]
-    if kept is None and given and not order.finished:
+    if kept == value or (kept is None and order.finished):
+        return None
+    if kept is None and given:
         secrets.put(name, value)
-        return True
-    return kept == value or (kept is None and order.finished)
+        return None
+    return f"{kind}: it was placed without one" if kept is None else f"{kind}: another one is kept"
 
 
 def _differences(before: OrderRequest, after: OrderRequest) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, false, select, true, update
 
 from sectigo_iot.errors import OrderBookError
-from sectigo_iot.files import private_file, private_folder
-from sectigo_iot.orders.secrets import KINDS, secret_name
+from sectigo_iot.files import private_file
+from sectigo_iot.orders.secrets import KINDS, PASSWORD, secret_name
 from sectigo_iot.orders.states import FINISHED
 from sectigo_iot.orders.store.engine import PATIENCE
 from sectigo_iot.orders.store.faults import told
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 _AWAY = {"archived": True, "lease_number": orders.c.lease_number + 1}
 _PIECE = 200
 """How many orders are archived at once."""
+_LEAVING = (
+    select(orders.c.id, orders.c.uid, orders.c.attempt, orders.c.password_number, orders.c.lease_number)
+    .where(orders.c.archived == true(), orders.c.secrets_kept == true())
+    .limit(_PIECE)
+)
 
 
 def backup(store: Store, target: Path) -> Path:
@@ -38,26 +43,32 @@ def backup(store: Store, target: Path) -> Path:
             "a book in PostgreSQL is backed up by PostgreSQL's own means",
             hint="pg_dump -t 'sectigo_order*' DATABASE",
         )
-    with (
-        told(store.name),
-        private_file(target) as file,
-        _copied(store.path, target.parent) as copy,
-        copy.open("rb") as source,
-    ):
-        shutil.copyfileobj(source, file, 1 << 20)
+    try:
+        with (
+            private_file(target) as file,
+            _copied(store.name, store.path, target.parent) as copy,
+            copy.open("rb") as source,
+        ):
+            shutil.copyfileobj(source, file, 1 << 20)
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        hint = "make room there, or name a file in another folder; nothing of it was left"
+        raise OrderBookError(f"the backup {target}: {why}", passes=True, hint=hint) from None
     return target
 
 
 @contextlib.contextmanager
-def _copied(book: Path, folder: Path) -> Iterator[Path]:
+def _copied(name: str, book: Path, folder: Path) -> Iterator[Path]:
     """Yield a copy of the book as it is at one moment, in a folder of its own that vanishes."""
-    private_folder(folder)
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=folder, ignore_cleanup_errors=True) as own:
+    with (
+        tempfile.TemporaryDirectory(prefix=".backup-", dir=folder, ignore_cleanup_errors=True) as own,
+        contextlib.closing(sqlite3.connect(book, timeout=PATIENCE)) as source,
+    ):
+        with told(name):
+            # What is wrong with the book itself comes out here, and what comes later is about the copy.
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         copy = Path(own, "copy")
-        with (
-            contextlib.closing(sqlite3.connect(book, timeout=PATIENCE)) as source,
-            contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as target,
-        ):
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as target:
             # In one step: nobody waits for it, since there is a log, and what is written meanwhile is not in it.
             source.backup(target)
             # One file that says all, to be opened anywhere.
@@ -96,15 +107,21 @@ def _put_away(store: Store, before: float) -> int:
 
 def _forget_secrets(store: Store, secrets: SecretStore) -> None:
     """Remove the secrets of archived orders, and only then note that there are none."""
-    theirs = and_(orders.c.archived == true(), orders.c.secrets_kept == true())
     while True:
         with store.reading() as connection:
-            found = connection.execute(select(orders.c.id, orders.c.uid).where(theirs).limit(_PIECE)).all()
+            found = connection.execute(_LEAVING).all()
         if not found:
             return
-        for _, uid in found:
-            for kind in KINDS:
-                secrets.remove(secret_name(uid, kind))
-        done = orders.c.id.in_([number for number, _ in found])
+        for row in found:
+            for name in _names(row.uid, row.password_number if row.attempt else row.lease_number):
+                secrets.remove(name)
+        done = orders.c.id.in_([row.id for row in found])
         with store.writing() as connection:
             connection.execute(update(orders).where(done).values(secrets_kept=false()))
+
+
+def _names(uid: str, newest: int) -> Iterator[str]:
+    """Yield the names of all secrets that an order can have had, no password of which has a higher number."""
+    yield from (secret_name(uid, kind) for kind in KINDS)
+    # Those of workers that were killed before they had written down which they send.
+    yield from (secret_name(uid, PASSWORD, number) for number in range(1, newest + 1))
