@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import (
@@ -17,6 +17,7 @@ from sectigo_iot.errors import (
 )
 from sectigo_iot.orders.keeping import Keeper
 from sectigo_iot.orders.states import OrderState
+from sectigo_iot.orders.work import StoppedError
 
 if TYPE_CHECKING:
     from sectigo_iot.orders.book import OrderBook
@@ -27,10 +28,7 @@ _log = logging.getLogger("sectigo_iot.orders")
 
 
 class Carrier:
-    """Carries orders of one book. `lease_seconds`: how long a lease is taken for; `deadline`: of one request.
-
-    `stopping` says, between two steps, whether to go on with none.
-    """
+    """Carries orders of one book. `lease_seconds`: how long a lease is taken for; `deadline`: of one request."""
 
     def __init__(
         self,
@@ -39,22 +37,20 @@ class Carrier:
         *,
         lease_seconds: float,
         deadline: float,
-        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._handlers = handlers
         self._lease_seconds = lease_seconds
         self._deadline = deadline
         self._keeper = Keeper(book, lease_seconds)
-        self._stopping = stopping
 
     def carry(self, work: Work) -> None:
-        """Take steps with an order for as long as one is due now, and let go of it.
+        """Take steps with an order for as long as one is due now and the worker is not to end, and let go of it.
 
         Raises OrderBookError where the book cannot be used; the order is then free when the lease is over. An order
         that another worker has by now is left to that one.
         """
         try:
-            while self._step(work) and _due(work) and not self._stopping():
+            while not work.stopping() and self._step(work) and _due(work):
                 pass
         except LeaseLostError as lost:
             # Where it is this one's own still, as of an order that was withdrawn meanwhile, it is due again.
@@ -82,6 +78,8 @@ class Carrier:
             return True
         except OrderBookError:
             raise
+        except StoppedError:
+            _log.info("order %s: left as it is, %s: the worker is to end", work.order.key, work.order.state)
         except SectigoError as error:
             _put_off(work, error)
         except Exception as error:  # noqa: BLE001 - one order shall not end the work on all others

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.errors import InvalidInputError, OrderBookError
 from sectigo_iot.orders.carrying import Carrier
+from sectigo_iot.orders.pace import Pace
 from sectigo_iot.orders.rules import WorkerRules
 from sectigo_iot.orders.states import FINISHED, OrderState
 from sectigo_iot.orders.supply import Supply
@@ -84,13 +85,13 @@ class OrderWorker:
         if threads < 1:
             raise InvalidInputError(f"{threads} threads carry nothing")
         self._stopped = self._bound = False
+        self._pace = Pace()
         self._supply: Supply | None = None
         self._carrier = Carrier(
             book,
             HANDLERS,
             lease_seconds=self._lease_seconds,
             deadline=client.settings.timeout,
-            stopping=self._ending,
         )
 
     def __repr__(self) -> str:
@@ -103,7 +104,7 @@ class OrderWorker:
         not told. Raises OrderBookError where the book cannot be used.
         """
         supply = self._new_supply()
-        leases = deque(supply.claim(limit))
+        leases = deque(() if self._stopped else supply.claim(limit))
         carried = len(leases)
         try:
             while leases:
@@ -113,6 +114,7 @@ class OrderWorker:
                 self._book.release(lease)
             raise
         finally:
+            self._stopped = False
             self._carrier.end()
         return StepReport(carried, supply.next_due())
 
@@ -133,7 +135,11 @@ class OrderWorker:
             self._carrier.end()
 
     def stop(self) -> None:
-        """Have `run` return when the steps at hand are done. From any thread, and from a signal handler."""
+        """Have `run` return when the requests that are under way are over; or `step`; or the next of these at once.
+
+        What was sent is waited for, and written down. An order that is left in the midst of a step is due at once.
+        From any thread, and from a signal handler.
+        """
         self._stopped = True
         supply = self._supply
         if supply is not None:
@@ -156,7 +162,17 @@ class OrderWorker:
         )
 
     def _work(self, lease: Lease) -> Work:
-        return Work(self._book, self._client, self._rules, lease, self._deliver, self._tell, self._clock)
+        return Work(
+            self._book,
+            self._client,
+            self._rules,
+            lease,
+            self._deliver,
+            self._tell,
+            self._clock,
+            self._ending,
+            self._pace,
+        )
 
     def _carry(self, lease: Lease) -> None:
         """Carry an order; a book that is away meanwhile is told, and the order taken up again when its lease ends."""

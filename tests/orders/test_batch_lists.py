@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sectigo_iot import IoTManager, Settings
@@ -123,6 +123,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_VALUES)
 def test_any_document_is_read_or_not_without_an_error(document: object) -> None:
     found = read(document)

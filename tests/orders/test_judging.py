@@ -53,6 +53,15 @@ def test_a_pattern_without_end_is_given_up_and_not_tried_again(judge: Judge, mon
     assert time.monotonic() - begun < 0.25
 
 
+def test_many_patterns_without_end_are_not_waited_for_one_after_the_other() -> None:
+    judge = Judge(seconds=0.5)
+    begun = time.monotonic()
+    found = judge.matches([(f"([a-z0-9]+\\.?)+{number}", LONG) for number in range(12)])
+    judge.close()
+    assert set(found.values()) == {None}
+    assert time.monotonic() - begun < 3.0
+
+
 def test_a_process_that_was_killed_is_replaced(judge: Judge) -> None:
     judge.matches([(NAMES, "a.example.com")])
     assert judge._child is not None

@@ -274,6 +274,42 @@ def test_a_human_is_told_once_and_again_when_more_is_known(opened: Opened) -> No
     assert [event.reason for event in desk.told if event.kind == "attention"] == [first.attention, second.attention]
 
 
+def test_a_human_is_told_once_however_the_evidence_flaps(opened: Opened) -> None:
+    desk = opened(batch_list="array", delay=60.0)
+    lost(desk, fault="reset")
+    texts = {attention_amid(desk, *fault) for fault in (*FLAPPING, *FLAPPING)}
+    assert len(texts) == len(FLAPPING)
+    assert [event.kind for event in desk.told].count("attention") == len(desk.reasons(kind="attention")) == 1
+    by_hand(desk, "other", "vasp.example.com")
+    desk.wait(61.0)
+    later = [attention_amid(desk, *fault) for fault in (*FLAPPING, *FLAPPING)]
+    assert "that no order in the book has" in later[0]
+    assert "that no order in the book has" not in later[-1]
+    assert [event.kind for event in desk.told].count("attention") == len(desk.reasons(kind="attention")) == 2
+
+
+FLAPPING: tuple[tuple[str, ...], ...] = (
+    (),
+    ("json-error", "batches"),
+    ("reset", "batches"),
+    ("json-error", "findCertificate"),
+    ("hang", "findCertificate"),
+)
+
+
+def attention_amid(desk: Desk, *fault: str) -> str:
+    """Return what an order says of itself that was looked at while a call goes wrong."""
+    name, *calls = fault or ("", "")
+    if fault:
+        desk.control.add_fault(name, calls=calls)
+    with IoTManager(settings_for(desk.emulator, timeout=0.2), clock=desk.clock) as desk.client:
+        for _ in range(2):
+            desk.step()
+            desk.wait(3.0)
+    desk.control.clear_faults()
+    return str(desk.book.get("vasp").attention)
+
+
 @pytest.mark.parametrize("options", [{}, {"device_id": "number"}, {"faults": ("ints-as-strings", "unknown-fields")}])
 def test_a_certificate_of_another_order_is_no_evidence(opened: Opened, options: dict[str, Any]) -> None:
     desk = opened(**options)

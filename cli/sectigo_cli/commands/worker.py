@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 EPILOG = """\
-It ends at SIGTERM or Ctrl-C when the steps at hand are done, and dies of the signal.
+It ends at SIGTERM or Ctrl-C when the requests under way are over, and dies of the signal.
 exit code with --once: 5 where nobody knows what became of an order; else 1 where one
 came to nothing meanwhile; else 3 where somebody has to see to one; else 0."""
 

@@ -58,40 +58,45 @@ class BatchList(NamedTuple):
         return not self.further and None not in ids and self.total == len(ids) == len(self.batches)
 
 
-def ask_for_batches(service: Service, enough: Callable[[ListedBatch], bool]) -> BatchList | None:
+def ask_for_batches(
+    service: Service, enough: Callable[[ListedBatch], bool], before: Callable[[], None] = lambda: None
+) -> BatchList | None:
     """Return the list of batches, page by page until a batch is `enough`; None where the service has none to show.
+
+    `before` is called before each request, and may end it by what it raises.
 
     How pages are asked for is not public: `page` from 0 and `size` are tried, and only numbers that come out right
     make the list complete. Raises NotAuthenticatedError, and the errors that pass.
 
     API: GET /api/v1/batches. Source: known by its path alone.
     """
-    first = _asked(service, "batches")
+    first = _asked(service, "batches", before)
     if first is None or first.complete or any(map(enough, first.batches)):
         return first
     if first.total is None and not first.further:
         return first
     found = {each.batch_id: each for each in first.batches}
     totals = {first.total}
-    for page in _pages(service):
-        before = len(found)
+    for page in _pages(service, before):
+        had = len(found)
         found.update((each.batch_id, each) for each in page.batches)
         totals.add(page.total)
-        if len(found) in (before, first.total) or any(map(enough, page.batches)):
+        if len(found) in (had, first.total) or any(map(enough, page.batches)):
             break
     # A total that changes meanwhile proves nothing.
     return BatchList(tuple(found.values()), first.total, further=len(totals) > 1)
 
 
-def _pages(service: Service) -> Iterator[BatchList]:
+def _pages(service: Service, before: Callable[[], None]) -> Iterator[BatchList]:
     for number in range(MOST_PAGES):
-        page = _asked(service, f"/api/v1/batches?page={number}&size={PAGE_SIZE}")
+        page = _asked(service, f"/api/v1/batches?page={number}&size={PAGE_SIZE}", before)
         if page is None:
             return
         yield page
 
 
-def _asked(service: Service, call: str) -> BatchList | None:
+def _asked(service: Service, call: str, before: Callable[[], None]) -> BatchList | None:
+    before()
     try:
         reply = service.raw(call)
     except NotAuthenticatedError:

@@ -71,11 +71,14 @@ class _Memory:
 class Known:
     """What one service has said, for `REMEMBERED` seconds. Safe to share between threads.
 
-    `clock` gives seconds since the epoch. Whoever uses the same client has the same answers.
+    `clock` gives seconds since the epoch. `before` is called before each question, and may keep it from being asked
+    by what it raises. Whoever uses the same client has the same answers.
     """
 
-    def __init__(self, service: Service, clock: Callable[[], float]) -> None:
-        self._service, self._clock = service, clock
+    def __init__(
+        self, service: Service, clock: Callable[[], float], before: Callable[[], None] = lambda: None
+    ) -> None:
+        self._service, self._clock, self._before = service, clock, before
         self._memory = _memory_of(service)
 
     def authorities(self, fresh: float = REMEMBERED) -> tuple[Authority, ...]:
@@ -133,6 +136,7 @@ class Known:
         with self._memory.turn(question):
             known = self._kept(question, fresh)
             if known is None:
+                self._before()
                 # When it was asked: what is ordered while it is answered may not be in the answer.
                 at = self._clock()
                 known = self._memory.answers[question] = _Answer(ask(), at)

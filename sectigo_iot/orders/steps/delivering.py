@@ -69,6 +69,7 @@ def _handed_over(work: Work, hand_over: Deliver) -> bool:
         reason = NO_PASSWORD if work.order.wanted.csr is None else _NO_KEY
         work.retry_later(reason, attention=reason)
         return False
+    work.go_on()
     try:
         hand_over(work.order, bundle)
     except BaseException as error:

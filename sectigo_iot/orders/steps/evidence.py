@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sectigo_iot.errors import APIError, InvalidReplyError, NotAuthenticatedError, SectigoError
+from sectigo_iot.errors import APIError, InvalidReplyError, NotAuthenticatedError, SectigoError, clean
 from sectigo_iot.orders.steps.batch_lists import PASSING
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ class Evidence:
 
     batch_id: int | None = None
     how: str = ""
+    news: list[str] = field(default_factory=list)
+    """What is known and matters so much that a human is told anew, in words; the same words as long as it is so."""
     known: list[str] = field(default_factory=list)
-    """What is known, in words for a human; the same words as long as the same is known."""
+    """What is known beside that: it may be otherwise at the next look, and then again as it was."""
     doubts: bool = False
     """Whether something speaks against its absence, or keeps it from being judged."""
     complete: bool = False
@@ -41,10 +43,14 @@ class Evidence:
         """Note that this batch is the order's."""
         self.batch_id, self.how = batch_id, how
 
-    def doubt(self, what: str) -> None:
+    def note(self, what: str, *, news: bool = False) -> None:
+        """Note what is known; `news`: a human is told of it anew."""
+        (self.news if news else self.known).append(clean(what))
+
+    def doubt(self, what: str, *, news: bool = False) -> None:
         """Note what keeps the absence from being proven."""
         self.doubts = True
-        self.known.append(what)
+        self.note(what, news=news)
 
     @property
     def absent(self) -> bool:
@@ -104,11 +110,16 @@ def batch_of(work: Work, number: int) -> Batch | None:
 
 
 def keep_lease(work: Work, *, downloading: bool = False) -> None:
-    """Have the lease outlive the next request: reading for long is no reason to lose it. Raises LeaseLostError."""
+    """Have the lease outlive the next request: reading for long is no reason to lose it.
+
+    Raises LeaseLostError where it is lost all the same, StoppedError where the worker is to end.
+    """
+    work.go_on()
     settings = work.service.settings
     needed = settings.download_timeout if downloading else settings.timeout
-    if work.lease.left() < 2 * needed:
-        work.book.renew_lease(work.lease, 2 * needed + 60.0)
+    left = work.lease.left()
+    # Also where there is time enough: whoever has lost it to what somebody has decided asks no further.
+    work.book.renew_lease(work.lease, left if left >= 2 * needed else 2 * needed + 60.0)
 
 
 def raise_passing(error: SectigoError) -> None:

@@ -19,8 +19,8 @@ def gather(work: Work) -> Evidence:
     """Ask the service what became of this order, as far as the rules allow, and return what was found out.
 
     The list of batches comes first, then batch ids one by one, then the search for its certificate; what proves its
-    presence ends it. Only reads are sent. Raises NotAuthenticatedError; and what passes, TransportError and APIError
-    with the status of a fault that passes, until it has failed to pass as often as the rules have a human told.
+    presence ends it. Only reads are sent. Raises NotAuthenticatedError, LeaseLostError, StoppedError; and
+    TransportError, or APIError with the status of a fault that passes, as long as no human is told of it yet.
     """
     sought, evidence = Sought.of(work), Evidence()
     for ask, what in _WAYS:
@@ -29,7 +29,7 @@ def gather(work: Work) -> Evidence:
         except NotAuthenticatedError:
             raise
         except (TransportError, APIError):
-            if work.order.failures < work.rules.told_after:
+            if work.order.failures + 1 < work.rules.told_after:
                 raise
             evidence.doubt(f"{what} does not come through")
         if evidence.batch_id is not None:
@@ -39,12 +39,11 @@ def gather(work: Work) -> Evidence:
 
 def _ask_list(work: Work, sought: Sought, evidence: Evidence) -> None:
     if not work.rules.use_list:
-        evidence.known.append("the list of batches was not asked for")
+        evidence.note("the list of batches was not asked for")
         return
-    keep_lease(work)
-    listed = ask_for_batches(work.service, lambda each: sought.is_named(each.name))
+    listed = ask_for_batches(work.service, lambda each: sought.is_named(each.name), lambda: keep_lease(work))
     if listed is None:
-        evidence.known.append("the service has no list of batches")
+        evidence.note("the service has no list of batches")
         return
     recognise(work, sought, evidence, listed.batches, "the list of batches")
     if evidence.batch_id is None and not evidence.doubts:
@@ -58,7 +57,7 @@ def _note_absence(work: Work, evidence: Evidence, listed: BatchList) -> None:
     ids = {each.batch_id for each in listed.batches}
     evidence.complete = listed.complete and known is not None and {known, newest} <= ids
     how = "is complete, and" if evidence.complete else "may not be complete, and"
-    evidence.known.append(f"the list of batches {how} without it")
+    evidence.note(f"the list of batches {how} without it", news=evidence.complete)
 
 
 def _probe(work: Work, sought: Sought, evidence: Evidence) -> None:
@@ -67,7 +66,7 @@ def _probe(work: Work, sought: Sought, evidence: Evidence) -> None:
     if not work.rules.probe:
         return
     if known is None:
-        evidence.known.append("no batch was known when it was sent, above which to look for it")
+        evidence.note("no batch was known when it was sent, above which to look for it")
         return
     numbers = range(known + 1, known + 1 + work.rules.probe)
     where, seen = f"batch ids {numbers[0]} to {numbers[-1]}", []
@@ -79,7 +78,7 @@ def _probe(work: Work, sought: Sought, evidence: Evidence) -> None:
         seen += [] if batch is None else [_listed(batch)]
     recognise(work, sought, evidence, seen, f"a look at {where}")
     if evidence.batch_id is None:
-        evidence.known.append(f"a look at {where} did not find it")
+        evidence.note(f"a look at {where} did not find it")
 
 
 def _listed(batch: Batch) -> ListedBatch:
@@ -101,14 +100,13 @@ def _search(work: Work, sought: Sought, evidence: Evidence) -> None:
         if _is_fresh(each, name, sought.start) and _digits(each.serial_number) not in known
     ]
     if serials:
-        evidence.doubt(
-            f"a search shows a certificate that no order in the book has: {', '.join(sorted(serials)[:3])}"
-        )
+        shown = ", ".join(sorted(serials)[:3])
+        evidence.doubt(f"a search shows a certificate that no order in the book has: {shown}", news=True)
     elif found.total_count is None or found.total_count > len(found.items):
         evidence.doubt("a search shows not all certificates, and none that could be its own")
     else:
         evidence.unseen = True
-        evidence.known.append("a search shows no certificate that could be its own")
+        evidence.note("a search shows no certificate that could be its own")
 
 
 def _found(work: Work, name: str) -> CertificateSearch | None:

@@ -15,6 +15,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 
 from sectigo_iot.matching import is_cheap, matches
@@ -58,14 +59,15 @@ class Judge:
     def matches(self, pairs: Iterable[Pair]) -> dict[Pair, bool | None]:
         """Say of each pair whether the whole text matches; None where the pattern cannot be read, or takes too long.
 
-        Raises nothing.
+        Also None for those that are left where several have taken too long. Raises nothing.
         """
         distinct = list(dict.fromkeys(pairs))
         cheap = [pair for pair in distinct if len(pair[1]) <= _SHORT and is_cheap(pair[0])]
         found: dict[Pair, bool | None] = {**dict.fromkeys(distinct), **matches(cheap)}
+        until = time.monotonic() + 2 * self._seconds
         for pair in distinct:
             # One by one, so that it is known which pattern it was that took too long.
-            if pair not in cheap and not pair[0].startswith("/"):
+            if pair not in cheap and not pair[0].startswith("/") and time.monotonic() < until:
                 found[pair] = self._tried(pair)
         return found
 

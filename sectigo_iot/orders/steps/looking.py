@@ -38,6 +38,7 @@ def look(work: Work) -> None:
         work.retry_later(str(error), attention=f"the service knows no batch {batch_id}, as which it was accepted")
         return
     if seen.verdict is Verdict.READY:
+        work.pace.learn(work.order, work.rules)
         first = work.order.ready_at
         work.move(
             OrderState.READY, f"batch {batch_id} can be fetched", ready_at=work.clock() if first is None else first
@@ -97,6 +98,7 @@ def _age(order: Order, now: float) -> float:
 def _wait(work: Work, seen: Look) -> None:
     """Look again later. Of the looks in between nothing is written down but when the next is due."""
     order, now = work.order, work.clock()
+    work.pace.in_vain(order, work.rules)
     pause = pause_at(order, now, work.rules)
     attention = overdue(order, now, seen.status)
     if order.state is OrderState.PLACED:

@@ -29,16 +29,16 @@ def _note_kin(sought: Sought, evidence: Evidence, batches: Iterable[ListedBatch]
     kin = [each for each in batches if sought.is_kin(each.name)]
     if kin:
         evidence.stray = f"{where} has {_told(kin)}, which is of another attempt of this order"
-        evidence.doubt(evidence.stray)
+        evidence.doubt(evidence.stray, news=True)
 
 
 def _told_by_name(work: Work, sought: Sought, evidence: Evidence, batches: Iterable[ListedBatch], where: str) -> bool:
     """Look for the batch by its name. Return whether one has it, sure or not."""
     named = [each for each in batches if sought.is_named(each.name)]
     if len(named) > 1:
-        evidence.doubt(f"{where} has its name more than once: {_told(named)}; none of them is taken")
+        evidence.doubt(f"{where} has its name more than once: {_told(named)}; none of them is taken", news=True)
     elif named and named[0].batch_id is None:
-        evidence.doubt(f"{where} has its name, and no batch id with it")
+        evidence.doubt(f"{where} has its name, and no batch id with it", news=True)
     elif named and named[0].batch_id is not None:
         _confirm(work, sought, evidence, named[0].batch_id, where)
     return bool(named)
@@ -48,7 +48,7 @@ def _confirm(work: Work, sought: Sought, evidence: Evidence, batch_id: int, wher
     """Have the batch itself say that it is the one: what stands in a list may be another number."""
     batch = batch_of(work, batch_id)
     if batch is None or not (batch.batch_name is None or sought.is_named(batch.batch_name)):
-        evidence.doubt(f"{where} has its name beside {batch_id}, which is no batch of that name")
+        evidence.doubt(f"{where} has its name beside {batch_id}, which is no batch of that name", news=True)
     else:
         evidence.prove(batch_id, f"{where} has it by its name")
 
@@ -70,7 +70,8 @@ def _told_by_key(work: Work, sought: Sought, evidence: Evidence, batches: Iterab
     if len(holders) == 1:
         evidence.prove(holders[0], f"{where} has it: its certificate is for the order's own key")
     elif holders:
-        evidence.doubt(f"several batches have certificates for its key: {holders}; none of them is taken")
+        what = f"several batches have certificates for its key: {holders}; none of them is taken"
+        evidence.doubt(what, news=True)
     elif len(tried) < len(possible) or any(holds is None for _, holds in tried):
         evidence.doubt(f"{where} has batches of which it is not clear whether they are for its key")
 

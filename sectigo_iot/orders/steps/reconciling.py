@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from sectigo_iot.errors import clean
 from sectigo_iot.orders.states import OrderState
 from sectigo_iot.orders.steps.gathering import gather
 
@@ -27,7 +28,7 @@ def reconcile(work: Work) -> None:
     list does not have it, no search shows it, and the time is over in which it could still have been accepted; never
     where it was withdrawn. Else it waits, ever longer, and a human is told what is known.
 
-    Raises as `gather` does, and LeaseLostError.
+    Raises as `gather` does.
     """
     # Before it is asked: what is answered then is of a time when it had settled.
     may = may_order_anew(work, work.clock())
@@ -37,7 +38,7 @@ def reconcile(work: Work) -> None:
     elif evidence.absent and may:
         _order_anew(work)
     else:
-        work.retry_later("nobody knows whether it was accepted", attention=_question(work, evidence))
+        _ask(work, evidence)
 
 
 def may_order_anew(work: Work, asked_at: float) -> bool:
@@ -68,12 +69,18 @@ def _order_anew(work: Work) -> None:
     work.move(OrderState.PLANNED, f"{reason}; it is ordered anew")
 
 
-def _question(work: Work, evidence: Evidence) -> str:
-    """Return what a human is told: what is known, where to look, and the command that answers."""
+def _ask(work: Work, evidence: Evidence) -> None:
+    """Ask a human: what is known, where to look, and the command that answers.
+
+    That is told once, and anew where something has turned up that speaks for the one or the other.
+    """
     order = work.order
+    unknown = f"nobody knows whether batch {order.batch_name} was accepted"
     resolve = f"`sectigo orders resolve {shlex.quote(order.key)} --batch ID`"
-    return (
-        f"nobody knows whether batch {order.batch_name} was accepted: {'; '.join(evidence.known)}. Look for it in "
-        f"the portal, then say {resolve}, or --absent, or --give-up in place of --batch ID. That licences are "
-        "missing is a hint, and no proof"
+    question = (
+        f"{unknown}: {'; '.join([*evidence.news, *evidence.known])}. Look for it in the portal, then say {resolve}, "
+        "or --absent, or --give-up in place of --batch ID. That licences are missing is a hint, and no proof"
+    )
+    work.retry_later(
+        "nobody knows whether it was accepted", attention=question, news=(clean(unknown), *evidence.news)
     )

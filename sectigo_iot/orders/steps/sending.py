@@ -7,6 +7,7 @@ What is certain not to have been carried out is planned again; what may have bee
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from sectigo_iot.orders.states import MAY_BE_PAID, OrderState
 from sectigo_iot.orders.steps.choosing import AT_ONCE, REMEMBERED, Known, NothingToOrderFromError, choose
 from sectigo_iot.orders.steps.fetching import password_of
 from sectigo_iot.orders.steps.parameters import check_csr, order_parameters
+from sectigo_iot.orders.work import StoppedError
 from sectigo_iot.statuses import Param
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class _Gate:
 
     def __call__(self) -> None:
         timeout, order = self._work.service.settings.timeout, self._work.order
+        self._work.go_on()
         self._work.lease.check(timeout)
         if order.sent_until is not None and self._work.clock() > order.sent_until - timeout:
             # A machine that was paused may not know by the clock of its start.
@@ -85,12 +88,12 @@ def send(work: Work) -> None:
     service, says that it cannot be; failed where a secret that was promised is missing; cancelled where it was
     withdrawn. Else it stays planned: nothing was spent, and it is tried again.
 
-    Raises what asking the service does, OrderBookError, LeaseLostError.
+    Raises what asking the service does, OrderBookError, LeaseLostError, StoppedError.
     """
     if work.order.withdrawn is not None:
         work.move(OrderState.CANCELLED, f"withdrawn before it was sent: {work.order.withdrawn}", after=None)
         return
-    known = Known(work.service, work.clock)
+    known = Known(work.service, work.clock, work.go_on)
     try:
         parcel = _packed(work, known)
     except InvalidInputError as refused:
@@ -152,12 +155,14 @@ def _written_down(work: Work, parcel: _Parcel, known: Known) -> Authority | None
     _hold(work)
     for fresh in (REMEMBERED, AT_ONCE):
         for authority in parcel.authorities:
+            balance = _countable(work, parcel, known, authority, fresh)
+            work.go_on()
             if work.book.begin_sending(
                 work.lease,
                 authority_id=authority.id,
                 profile_id=parcel.profile_id,
                 seconds=work.lease.left(),
-                balance=_countable(work, parcel, known, authority, fresh),
+                balance=balance,
                 password_number=parcel.password_number,
             ):
                 return authority
@@ -196,6 +201,9 @@ def _deliver(work: Work, parcel: _Parcel, authority: Authority, known: Known) ->
             known.forget_rules(parcel.profile_id)
         _save_failure(work, error, gate.passed)
         return
+    except StoppedError as stopped:
+        _saved(work, functools.partial(_back_or_said, work, stopped))
+        raise
     if batch.batch_id > 0:
         _saved(work, lambda: _placed(work, batch.batch_id), f"it was accepted as batch {batch.batch_id}")
     else:
@@ -220,7 +228,7 @@ def _save_failure(work: Work, error: SectigoError, left: bool) -> None:
         _saved(work, lambda: _back_or_said(work, error))
 
 
-def _back_or_said(work: Work, error: SectigoError) -> None:
+def _back_or_said(work: Work, error: SectigoError | StoppedError) -> None:
     try:
         _back(work, error)
     except LeaseLostError:
@@ -256,12 +264,14 @@ def _words(error: SectigoError) -> str:
     return "; ".join(error.faults) if isinstance(error, InvalidInputError) else str(error)
 
 
-def _back(work: Work, error: SectigoError) -> None:
+def _back(work: Work, error: SectigoError | StoppedError) -> None:
     """Plan it again: nothing was spent."""
     why, order = clean(str(error)), work.order
     if order.state is OrderState.ORDERING:
         reason = f"nothing was ordered: {why}"
         work.move(OrderState.PLANNED, reason, failures=order.failures, attention=order.attention)
+    if isinstance(error, StoppedError):
+        return
     passes = getattr(error, "status", 0) in _PASSING or isinstance(error, TransportError | LeaseLostError)
     passes = passes and getattr(error, "passes", True) and not isinstance(error, RedirectError)
     after = getattr(error, "retry_after", None) or 0.0
@@ -275,7 +285,10 @@ def _unknown(work: Work, why: str) -> None:
 
 def _placed(work: Work, batch_id: int) -> None:
     old, reason = work.order.state, f"it was accepted as batch {batch_id}"
-    work.lease.order = work.book.record_batch(work.order.uid, work.order.attempt, batch_id, reason=reason)
+    after = work.pace.first_look(work.rules)
+    work.lease.order = work.book.record_batch(
+        work.order.uid, work.order.attempt, batch_id, reason=reason, after=after
+    )
     order = work.order
     event = OrderEvent(order.key, work.clock(), "state", old, order.state, reason, work.lease.worker, order.batch_id)
     work.tell(event)

@@ -46,6 +46,7 @@ def revoke(work: Work, serial: str, reason: CRLReason) -> bool:
         what = f"certificate {serial} is not revoked: the profile that it belongs to is not known"
         work.retry_later(what, attention=what)
         return False
+    work.go_on()
     try:
         work.service.revoke_certificate(profile_id, reason, serial)
     except OutcomeUnknownError as error:
@@ -87,6 +88,7 @@ def _profile_of(work: Work) -> int | None:
 
 
 def _is_revoked(work: Work, serial: str) -> bool:
+    work.go_on()
     found = work.service.find_certificate(serial_number=serial).items or ()
     return any(_is_it(each, serial) and each.status == BatchStatus.REVOKED for each in found)
 

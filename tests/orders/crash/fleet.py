@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from tests.orders.crash.places import environment
 
-PATIENCE = 180.0
-"""Seconds that the steps at hand may take: a list of batches is read page by page, each within its own deadline."""
+PATIENCE = 40.0
+"""Seconds that requests under way may take: three of ten for a look at a batch; the rest is for a busy machine."""
 _PAGE = resource.getpagesize()
 
 
