@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sectigo_cli.trace import Trace
     from sectigo_iot import Exchange, IoTManager, Settings
@@ -36,6 +36,8 @@ class Context:
         self.at_prompt = False
         """Whether the user interrupted a question."""
         self.endings = Endings()
+        self.completed: Callable[[str], str] = lambda text: text
+        """What makes command lines in a text name all that they are about, where that is not what is usual here."""
         self.options = argparse.Namespace()
         self._environ: Mapping[str, str] | None = None
         self._settings: Settings | None = None
@@ -60,7 +62,7 @@ class Context:
     def say(self, text: str) -> None:
         """Talk to the user, on stderr; secrets and control characters that a server sent are made harmless."""
         encoding = self.stderr.encoding or "utf-8"
-        shown = harmless(self.hidden(text)).encode(encoding, "backslashreplace").decode(encoding)
+        shown = harmless(self.completed(self.hidden(text))).encode(encoding, "backslashreplace").decode(encoding)
         # In one piece: what several threads say would mix.
         self.stderr.write(f"{shown}\n")
         self.stderr.flush()

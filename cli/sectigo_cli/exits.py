@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sectigo_cli.options import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sectigo_cli.context import Context
 
 DONE = 0
@@ -21,6 +23,8 @@ LONGEST = 4096
 """Characters of a line that is said about an error."""
 _MOST_FAULTS = 100
 """Lines that are said about one error."""
+_ITEM = "\n  "
+"""What stands before each line of a list in an error's text; a line that is set in passes for none of ours."""
 
 
 class OrderStandsError(Exception):
@@ -54,14 +58,20 @@ def exit_code(error: Exception) -> int:
 def report(context: Context, error: Exception) -> None:
     """Say on stderr what went wrong, and what to do about it where that is known."""
     message, hint = _words(error)
-    context.say(f"sectigo: error: {_one_line(message)}")
+    what, *listed = message.split(_ITEM)
+    context.say(f"sectigo: error: {_one_line(what)}")
     faults = getattr(error, "faults", ())
-    for fault in faults[:_MOST_FAULTS] if len(faults) > 1 else ():
-        context.say(f"  {_one_line(fault)}")
-    if len(faults) > _MOST_FAULTS:
-        context.say(f"  and {len(faults) - _MOST_FAULTS} more")
+    _say_all(context, listed)
+    _say_all(context, faults if len(faults) > 1 else ())
     if hint:
         context.say(f"sectigo: hint: {_one_line(hint)}")
+
+
+def _say_all(context: Context, lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_FAULTS]:
+        context.say(f"  {_one_line(line)}")
+    if len(lines) > _MOST_FAULTS:
+        context.say(f"  and {len(lines) - _MOST_FAULTS} more")
 
 
 def _one_line(text: str) -> str:

@@ -244,7 +244,7 @@ def _key_ring(context: Context, paths: Sequence[str], password: str | None) -> K
     from sectigo_iot import PKCSPasswordRequiredError
     from sectigo_iot.pki import KeyRing
 
-    files = {name: _read(name) for path in paths for name in _key_files(path)}
+    files = {name: _read(name) for path in paths for name in key_files(path)}
     try:
         return KeyRing(files, password)
     except PKCSPasswordRequiredError as error:
@@ -258,13 +258,14 @@ def _instead(context: Context) -> str:
     return _INSTEAD if context.options.login_password is None else f"--password is that of the log-in: {_INSTEAD}"
 
 
-def _key_files(path: str) -> list[str]:
+def key_files(path: str, flag: str = "--key") -> list[str]:
+    """Return the files that an option for keys names: a file, or those of a folder. Raises UsageError for none."""
     folder = Path(path)
     if not folder.is_dir():
         return [path]
     names = sorted(str(each) for each in folder.glob("*.key"))
     if not names:
-        raise UsageError(f"{path} holds no file whose name ends in .key", hint="name the files with --key")
+        raise UsageError(f"{path} holds no file whose name ends in .key", hint=f"name the files with {flag}")
     return names
 
 

@@ -14,13 +14,16 @@ LONGEST_COMMON_NAME = 64
 LONGEST = 253
 
 
-def dns_names(domain: str, others: list[str]) -> list[str]:
-    """Return the common name and the further names, each once, the common name first. Raises UsageError."""
+def dns_names(domain: str, others: list[str], *, said_as: str) -> list[str]:
+    """Return the common name and the further names, each once, the common name first. Raises UsageError.
+
+    `said_as`: what a line of the command calls the common name.
+    """
     names = [_checked(name) for name in (domain, *others)]
     if len(names[0]) > LONGEST_COMMON_NAME:
         raise UsageError(
             f"{names[0]!r} is longer than the {LONGEST_COMMON_NAME} characters of a common name",
-            hint="choose a shorter name with -d, and add this one with --dns",
+            hint=f"choose a shorter {said_as}, and add this one with --dns",
         )
     first: dict[str, str] = {}
     for name in names:
@@ -31,7 +34,7 @@ def dns_names(domain: str, others: list[str]) -> list[str]:
 def _checked(text: str) -> str:
     name = text.strip()
     if not name:
-        raise UsageError("the domain is empty", hint="name the host to certify, as in -d example.com")
+        raise UsageError("the domain is empty", hint="name the host to certify, such as example.com")
     if not name.isascii():
         raise UsageError(f"{name!r} is not ASCII", hint="write the name in its ASCII form, which begins with xn--")
     if name.endswith(".") and _NAME.fullmatch(name[:-1]):
@@ -39,7 +42,7 @@ def _checked(text: str) -> str:
     if _is_address(name):
         raise UsageError(
             f"{name!r} is an IP address: what is ordered here names hosts, by their domain names",
-            hint="name the host that has this address, as in -d example.com",
+            hint="name the host that has this address, such as example.com",
         )
     if len(name) > LONGEST or not _NAME.fullmatch(name):
         hint = "write the bare name, such as example.com or *.example.com: no https://, port, path or blanks"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sectigo_cli.exits import DONE, FAILED
+from sectigo_cli.folders import check_writable
 from sectigo_cli.options import UsageError
 from sectigo_cli.order_placing import SERVICE
 from sectigo_cli.request_keys import content
@@ -44,7 +46,19 @@ def _withdrawn(order: Order) -> str:
 def renew(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
     """Plan the renewal of orders."""
     csr = None if args.csr is None else content(args.csr, LARGEST)
-    return _each(args, context, lambda key: book.renew(key, csr=csr))
+    private_key = None if csr is None else _key_of(args, context, csr)
+    return _each(args, context, lambda key: book.renew(key, csr=csr, private_key=private_key))
+
+
+def _key_of(args: argparse.Namespace, context: Context, csr: bytes) -> bytes | None:
+    """Return the private key of a signing request, if the line names it."""
+    from sectigo_cli.order_keys import keys_of
+    from sectigo_iot.pki import read_requests
+
+    if not args.key_file:
+        return None
+    (key,) = keys_of(args, context, read_requests(csr, args.csr)[:1]).values()
+    return key
 
 
 def resolve(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
@@ -136,6 +150,7 @@ def _each(
 def backup(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
     """Copy the book to a new file."""
     (path,) = args.keys
+    check_writable(Path(path).parent)
     context.note(f"the book stands in {book.backup(path)}; the secrets of its orders are not in it")
     return DONE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,14 @@ from sectigo_cli.options import Parser, UsageError, filled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sectigo_cli.context import Context
     from sectigo_iot.orders import OrderBook
 
 VARIABLE = "SECTIGO_BOOK"
+_LINE = re.compile(r"`(sectigo (?:orders?|worker)\b[^`]*)`")
+"""A command line about the book, as it stands in what is told."""
 PRODUCTION = "https://iot.sectigo.com"
 FINISHED = ("delivered", "rejected", "failed", "expired", "cancelled")
 """The library's finished states, written down because help must not load it."""
@@ -46,7 +49,21 @@ def opened_book(context: Context, args: argparse.Namespace, *, make: bool = True
     endpoint = context.settings.endpoint
     place = args.book or context.environ.get(VARIABLE) or str(default_book(endpoint))
     with _book(place) as book:
+        if not _is_usual(args, context, place):
+            context.completed = _completing(book.url if "://" in place else place)
         yield book
+
+
+def _is_usual(args: argparse.Namespace, context: Context, place: str) -> bool:
+    """Whether a line without any option would open the same book in this shell."""
+    usual, options = os.environ.get(VARIABLE), context.options
+    return place == usual if usual else not (args.book or options.endpoint or options.environment or options.env_file)
+
+
+def _completing(place: str) -> Callable[[str], str]:
+    """Return what has the command lines in a text name the book: without, they would answer another one."""
+    option = f"--book {shlex.quote(place)}"
+    return lambda text: _LINE.sub(lambda line: f"`{line[1]} {option}`", text)
 
 
 def _book(place: str) -> OrderBook:

@@ -63,7 +63,7 @@ def list_orders(args: argparse.Namespace, context: Context, book: OrderBook) -> 
     first = True
     for page in found(args, book):
         for line in lines([code.of(order) for order in page], heading=first):
-            print_line(context, line)
+            print_line(context, context.completed(line))
         first = False
     if first:
         context.note(f"no such order is in {book.url}")
@@ -96,6 +96,9 @@ def show(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
     if args.password_out is not None:
         _write_password(args, context, book, order)
     print_json(context, {**document(order), "history": [event_document(event) for event in book.history(key)]})
+    if order.attention is not None and context.completed(order.attention) != order.attention:
+        # The document says it as the book has it.
+        context.note(f"{key}: {order.attention}")
     return verdict([order])
 
 

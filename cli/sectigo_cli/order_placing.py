@@ -28,6 +28,23 @@ class Placed(NamedTuple):
     before: int
 
 
+class Secrets(NamedTuple):
+    """What belongs to orders and never to the book: shows nothing of it.
+
+    `password`: of the PKCS#12. `keys`: of signing requests, as `order_keys.keys_of` returns them.
+    """
+
+    password: str | None
+    keys: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"<Secrets with {len(self.keys)} keys>"
+
+    def key_of(self, wish: Wish) -> bytes | None:
+        """Return the private key of a wish's signing request, where there is one."""
+        return None if wish.request is None else self.keys.get(wish.request.public_key_fingerprint)
+
+
 def check_labels(args: argparse.Namespace) -> dict[str, str]:
     """Return the labels that the line gives. Raises UsageError."""
     labels: dict[str, str] = {}
@@ -115,21 +132,38 @@ def _said_by(spec: RequestSpec) -> dict[str, str]:
 
 
 def place(
-    args: argparse.Namespace, context: Context, book: OrderBook, wanted: Sequence[Wish], password: str | None
+    args: argparse.Namespace, context: Context, book: OrderBook, wanted: Sequence[Wish], secrets: Secrets
 ) -> Placed:
     """Place all orders, or none. Raises InvalidInputError, and OrderConflictError for a key of something else."""
     from sectigo_iot import OrderConflictError
 
     before = found_before(book, wanted)
+    _refuse_late_keys(wanted, before, secrets)
     try:
-        return Placed(book.place_all(_placements(args, context, wanted, before, password)), len(before))
+        return Placed(book.place_all(_placements(args, context, wanted, before, secrets)), len(before))
     except OrderConflictError as error:
         # Another process may have placed the same in between, with a key that it made.
         again = found_before(book, wanted)
         if not args.own_key or again.keys() == before.keys():
             error.hint = error.hint or "`sectigo orders show KEY` prints what the book has; --key NAME names another"
             raise
-        return Placed(book.place_all(_placements(args, context, wanted, again, password)), len(again))
+        return Placed(book.place_all(_placements(args, context, wanted, again, secrets)), len(again))
+
+
+def _refuse_late_keys(wanted: Sequence[Wish], before: Mapping[str, Order], secrets: Secrets) -> None:
+    """Raise InvalidInputError for keys of orders that were placed without one, which the book does not take later."""
+    from sectigo_iot import InvalidInputError
+
+    keyless = {key for key, order in before.items() if not order.finished and not order.key_given}
+    faults = [
+        f"{wish.place}: the order {wish.key} was placed without its private key"
+        for wish in wanted
+        if wish.key in keyless and secrets.key_of(wish) is not None
+    ]
+    if faults:
+        message = faults[0] if len(faults) == 1 else f"{len(faults)} orders were placed without their private keys:"
+        hint = "leave --key-file out, and put the key beside the files that come"
+        raise InvalidInputError(message, faults=tuple(faults), hint=hint)
 
 
 def _placements(
@@ -137,7 +171,7 @@ def _placements(
     context: Context,
     wanted: Sequence[Wish],
     before: Mapping[str, Order],
-    password: str | None,
+    secrets: Secrets,
 ) -> list[Placement]:
     from dataclasses import replace
 
@@ -145,10 +179,11 @@ def _placements(
 
     asked = {wish.key: request_of(args, context, wish, before.get(wish.key)) for wish in wanted}
     lacking = [wish for wish in wanted if args.own_key and asked[wish.key].csr is None]
-    keys: dict[str, bytes] = {}
+    keys = {wish.key: secrets.key_of(wish) for wish in wanted}
     for wish, (key, csr) in zip(lacking, _made(args, context, lacking), strict=True):
         keys[wish.key], asked[wish.key] = key, replace(asked[wish.key], csr=csr)
-    return [Placement(key, wish, None if key in before else password, keys.get(key)) for key, wish in asked.items()]
+    passwords = {wish.key: None if wish.key in before else secrets.password for wish in wanted}
+    return [Placement(key, wish, passwords[key], keys[key]) for key, wish in asked.items()]
 
 
 def _made(args: argparse.Namespace, context: Context, lacking: Sequence[Wish]) -> list[tuple[bytes, bytes]]:

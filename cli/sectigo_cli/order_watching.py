@@ -29,10 +29,10 @@ def on_terminal(context: Context) -> Iterator[Callable[[Sequence[Order]], None]]
 
     console = Console(file=context.stdout)
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda orders: live.update(_table(orders, console.size.height - _FRAME), refresh=True)
+        yield lambda orders: live.update(_table(context, orders, console.size.height - _FRAME), refresh=True)
 
 
-def _table(orders: Sequence[Order], height: int) -> Table:
+def _table(context: Context, orders: Sequence[Order], height: int) -> Table:
     """Return as much as fits: first what somebody has to see to, then what is on its way, then what changed last."""
     from rich.table import Table
     from rich.text import Text
@@ -43,7 +43,7 @@ def _table(orders: Sequence[Order], height: int) -> Table:
     first = sorted(orders, key=lambda order: (order.attention is None, settled(order), -order.changed_at))
     for order in first[: max(height, 1)]:
         # As plain text: what the service says is no markup.
-        table.add_row(*map(Text, cells(order)))
+        table.add_row(*(Text(context.completed(cell)) for cell in cells(order)))
     return table
 
 
@@ -56,6 +56,6 @@ def on_stream(context: Context) -> Iterator[Callable[[Sequence[Order]], None]]:
         new = [order for order in orders if seen.get(order.key) != cells(order)]
         seen.update((order.key, cells(order)) for order in new)
         for line in lines(new, heading=False) if new else ():
-            print_line(context, line)
+            print_line(context, context.completed(line))
 
     yield tell

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_cli.names import dns_names
 from sectigo_cli.options import UsageError
+from sectigo_cli.order_keys import check_key_options
 from sectigo_cli.order_options import KEY_RULE, is_key
 from sectigo_cli.pkcs12_passwords import with_params
 from sectigo_cli.request_keys import content
@@ -68,6 +69,7 @@ def _check(args: argparse.Namespace) -> None:
     if (args.csr or args.own_key) and (args.param or args.password_file):
         name = "--param" if args.param else "--password-file"
         raise UsageError(f"order: {name} is about a key that the service makes", hint=f"leave {name} out")
+    check_key_options("order", args)
     if args.csr and any(getattr(args, field) for field in _FIELDS):
         raise UsageError("order: the subject stands in the signing request", hint="leave it out of the line")
 
@@ -89,7 +91,7 @@ def _of_line(args: argparse.Namespace) -> list[Wish]:
 
     found = []
     for domain in args.domain:
-        names = tuple(name.lower() for name in dns_names(domain, args.dns))
+        names = tuple(name.lower() for name in dns_names(domain, args.dns, said_as="DOMAIN"))
         spec = checked_spec(RequestSpec(names, **_subject(args)))
         found.append(Wish(spec.names[0], spec.names[0], spec))
     return found
@@ -100,18 +102,30 @@ def _of_table(args: argparse.Namespace, context: Context) -> list[Wish]:
     from sectigo_iot.pki import RequestSpec, read_request_table
 
     defaults = RequestSpec((), **_subject(args))
-    table = read_request_table(content(args.file, LARGEST), args.file, defaults, further=(KEY,))
+    data, source = _table(args, context)
+    table = read_request_table(data, source, defaults, further=(KEY,))
     if table.faults:
         lines = table.faults
-        message = lines[0] if len(lines) == 1 else f"{len(lines)} faults in {args.file}, nothing was ordered:"
+        message = lines[0] if len(lines) == 1 else f"{len(lines)} faults in {source}, nothing was ordered:"
         raise InvalidRequestError(message, faults=lines)
     # What an authority may mind in a request; of an order the profile says what it demands.
     for line in table.warnings[:_MOST_SAID] if args.own_key else ():
         context.note(line)
     return [
-        Wish(row.further.get(KEY) or row.spec.names[0], f"{args.file}, line {row.line}", row.spec)
-        for row in table.rows
+        Wish(row.further.get(KEY) or row.spec.names[0], f"{source}, line {row.line}", row.spec) for row in table.rows
     ]
+
+
+def _table(args: argparse.Namespace, context: Context) -> tuple[bytes, str]:
+    """Return the table, and what it is called. Raises UsageError."""
+    if [args.file, args.password_file].count("-") > 1:
+        raise UsageError("order: standard input can be read once", hint="name a file in place of one of the -")
+    if args.file != "-":
+        return content(args.file, LARGEST), args.file
+    data = context.stdin.buffer.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise UsageError(f"order: what came on stdin is larger than {LARGEST >> 20} MiB")
+    return data, "standard input"
 
 
 def _of_requests(args: argparse.Namespace) -> list[Wish]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sectigo_cli.options import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from sectigo_cli.context import Context
     from sectigo_iot.pki import RequestKey
+
+_T = TypeVar("_T")
 
 LARGEST_KEY = 1 << 20
 """Bytes of a file with a private key."""
@@ -49,21 +52,31 @@ def _asked_twice(context: Context) -> str:
 
 def existing_key(args: argparse.Namespace, context: Context) -> RequestKey:
     """Return the key that --key names; at a terminal its password is asked for where it is needed."""
-    from sectigo_iot import InvalidInputError, PKCSPasswordRequiredError
+    from sectigo_iot import InvalidInputError
     from sectigo_iot.pki import read_private_key
 
     data = content(args.key, LARGEST_KEY)
-    given = None if args.key_password_file is None else _from_file(context, args.key_password_file)
     try:
-        try:
-            return read_private_key(data, given)
-        except PKCSPasswordRequiredError as error:
-            if not context.interactive:
-                error.hint = "name a --key-password-file FILE"
-                raise
-            return read_private_key(data, _filled(context.ask(_QUESTION, secret=True)))
+        return with_password(args, context, lambda password: read_private_key(data, password))
     except InvalidInputError as error:
         raise UsageError(f"{args.key}: {error.message}", hint=error.hint) from None
+
+
+def with_password(args: argparse.Namespace, context: Context, read: Callable[[str | None], _T]) -> _T:
+    """Return what `read` makes of the password of --key-password-file; one that is needed is asked for at a terminal.
+
+    Raises PKCSPasswordRequiredError where nobody is there to be asked.
+    """
+    from sectigo_iot import PKCSPasswordRequiredError
+
+    given = None if args.key_password_file is None else _from_file(context, args.key_password_file)
+    try:
+        return read(given)
+    except PKCSPasswordRequiredError as error:
+        if not context.interactive:
+            error.hint = "name a --key-password-file FILE"
+            raise
+        return read(_filled(context.ask(_QUESTION, secret=True)))
 
 
 def _is_typed(context: Context, path: str) -> bool:

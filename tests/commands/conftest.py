@@ -42,6 +42,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def service() -> Iterator[Emulator]:
+    """A service with licences for thousands, for the tests of a file that do nothing to it but order."""
+    with Emulator(balances={423: 10_000}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def book(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place of a book of its own, beside the current folder, which is empty."""
+    path = here.parent / f"{here.name}-book" / "orders.sqlite3"
+    monkeypatch.setenv("SECTIGO_BOOK", str(path))
+    return path
+
+
 def balance(service: Emulator, authority: int = 423) -> int:
     """Return the licences left."""
     with IoTManager(settings_for(service)) as client:

@@ -76,15 +76,16 @@ FLAGS = {
     "find": ("-n --common-name", "-s --serial-number"),
     "revoke": ("-p --profile", "-r --reason", "-s --serial-number", "--yes"),
     "order": (
-        *("--file", "--csr", "--key", "-a --authority", "--dns", "--organization", "-l --locality", "-s --state"),
-        *("-c --country", "--param", "--own-key", "--password-file", "-o --output", "--format", "--keep", "--grant"),
-        *("--root", "--deploy-hook", "--renew-before", "--revoke-replaced", "--label", "--dry-run", "--no-wait"),
-        *("--timeout", "--no-list", "--probe", "--reorder", "--settle", "--book"),
+        *("--file", "--csr", "--key-file", "--key-password-file", "--key", "-a --authority", "--dns"),
+        *("--organization", "-l --locality", "-s --state", "-c --country", "--param", "--own-key", "--password-file"),
+        *("-o --output", "--format", "--keep", "--grant", "--root", "--deploy-hook", "--renew-before"),
+        *("--revoke-replaced", "--label", "--dry-run", "--no-wait", "--timeout"),
+        *("--no-list", "--probe", "--reorder", "--settle", "--book"),
     ),
     "orders": (
         *("--state", "--attention", "--match", "--label", "--archived", "--limit", "--json", "--timeout"),
-        *("--password-out", "--csr", "--order-anew", "--reason", "--batch", "--absent", "--give-up", "--yes"),
-        *("--format", "--older-than", "--book"),
+        *("--password-out", "--csr", "--key-file", "--key-password-file", "--order-anew", "--reason", "--batch"),
+        *("--absent", "--give-up", "--yes", "--format", "--older-than", "--book"),
     ),
     "worker": (
         *("--once", "--threads", "-o --output", "--root", "--deploy-hook", "--archive-after"),

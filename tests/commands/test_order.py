@@ -7,7 +7,6 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,7 @@ from tests.commands.conftest import names_in
 from tests.commands.signing_requests import request
 from tests.conftest import Result, Runner, settings_for
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Emulator]:
-    """A service for the tests that do nothing to it but order."""
-    with Emulator(balances={423: 10_000}) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def environ(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty, with a book of its own beside it."""
-    monkeypatch.setenv("SECTIGO_BOOK", str(here.parent / f"{here.name}-book" / "orders.sqlite3"))
-    return here
-
-
-pytestmark = pytest.mark.usefixtures("environ")
+pytestmark = pytest.mark.usefixtures("book")
 
 
 def ordered(service: Emulator) -> int:
@@ -104,21 +88,21 @@ TWICE = {
 
 @pytest.mark.parametrize("rows", TWICE.values(), ids=list(TWICE))
 def test_a_table_with_duplicates_is_refused_with_the_lines(
-    sectigo: Runner, environ: Path, rows: list[tuple[str, ...]]
+    sectigo: Runner, book: Path, rows: list[tuple[str, ...]]
 ) -> None:
     done = sectigo("order", "--file", table(*rows), env={"SECTIGO_ENDPOINT": "http://127.0.0.1:9"})
     assert (done.code, done.out) == (2, "")
     assert f"nodes.csv, line {len(rows)}" in done.err
     assert "line 2 already" in done.err
-    assert not environ.with_name(f"{environ.name}-book").exists(), "nothing was placed"
+    assert not book.parent.exists(), "nothing was placed"
 
 
 @pytest.mark.parametrize("key", ["a\tb", "k" * 201, "a\nb", "a\x1b[31mb"])
-def test_a_key_in_a_table_that_is_none_is_refused_with_its_line(sectigo: Runner, environ: Path, key: str) -> None:
+def test_a_key_in_a_table_that_is_none_is_refused_with_its_line(sectigo: Runner, book: Path, key: str) -> None:
     done = sectigo("order", "--file", table(("name", "key"), ("a.example.org", "x"), ("b.example.org", key)))
     assert (done.code, done.out) == (2, "")
     assert "nodes.csv, line 3: a key has from 1 to 200 printable characters" in done.err
-    assert not environ.with_name(f"{environ.name}-book").exists()
+    assert not book.parent.exists()
 
 
 def test_requests_of_ones_own(sectigo: Runner, service: Emulator) -> None:
@@ -179,6 +163,59 @@ def test_what_the_service_would_refuse_is_not_placed(
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert sectigo("orders", env=service.environ).out == ""
+
+
+def test_what_there_is_to_choose_from_is_a_list(sectigo: Runner, service: Emulator) -> None:
+    done = sectigo("order", "a.example.com", "-P", "Nobody", env=service.environ)
+    first, *listed, last = done.err.splitlines()
+    assert first == "sectigo: error: no authority has the profile 'Nobody':"
+    assert [line.split(":")[0] for line in listed] == ["  authority 489", "  authority 423"]
+    assert last == "sectigo: hint: choose one with -P"
+
+
+def test_what_somebody_types_makes_no_line_of_its_own(sectigo: Runner) -> None:
+    done = sectigo("order", "a.example.com", "--password-file", "x\nsectigo: error: y", "--no-wait")
+    assert (
+        done.err
+        == "sectigo: error: the password file x\\nsectigo: error: y cannot be read: No such file or directory\n"
+    )
+
+
+@pytest.mark.parametrize("name", [" ", "192.0.2.1", f"{'a' * 60}.example.com"])
+def test_the_hint_about_a_name_names_what_the_command_takes(sectigo: Runner, name: str) -> None:
+    done = sectigo("order", name)
+    assert done.code == 2
+    assert "sectigo: hint: " in done.err
+    assert "-d" not in done.err.replace("--dns", "")
+    if name.startswith("a"):
+        assert "choose a shorter DOMAIN, and add this one with --dns" in done.err
+        assert "choose a shorter -d NAME, and add" in sectigo("create", "-d", name).err
+
+
+def test_a_table_may_come_through_a_pipe(sectigo: Runner, service: Emulator) -> None:
+    rows = "name,key\npiped.example.org,node 1\n"
+    done = sectigo("order", "--file", "-", "--no-wait", stdin=rows, env=service.environ)
+    assert (done.code, documents(done)[0]["key"]) == (0, "node 1"), done
+    again = sectigo("order", "--file", "-", "--no-wait", stdin=rows, env=service.environ)
+    assert "1 order was in the book already" in again.err
+
+
+PIPED = {
+    "a fault": ("nam\na.example.org\n", (), "standard input, line 1, column 'nam': is unknown"),
+    "twice": ("name\na.example.org\na.example.org\n", (), "standard input, line 3"),
+    "nothing": ("", (), "standard input: is empty"),
+    "a password, too": ("name\na.example.org\n", ("--password-file", "-"), "standard input can be read once"),
+}
+
+
+@pytest.mark.parametrize(("rows", "words", "said"), PIPED.values(), ids=list(PIPED))
+def test_what_is_wrong_with_a_piped_table_is_told(
+    sectigo: Runner, book: Path, rows: str, words: tuple[str, ...], said: str
+) -> None:
+    done = sectigo("order", "--file", "-", *words, "--no-wait", stdin=rows)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert not book.exists()
 
 
 USAGE = {
@@ -290,12 +327,12 @@ def test_what_takes_too_long_stays_in_the_book(sectigo: Runner) -> None:
         assert "the same line, or `sectigo worker`, goes on with it" in done.err
 
 
-def test_a_book_that_is_away_for_a_while_is_waited_for(environ: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_book_that_is_away_for_a_while_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(key: str) -> Order:
         raise faults.pop()
 
     faults = [OrderBookError("damaged"), OrderBookError("the server is away", passes=True)]
-    with OrderBook(environ / "book.sqlite3") as book:
+    with OrderBook(tmp_path / "book.sqlite3") as book:
         order = book.place("a", OrderRequest(names=("a.example.com",)))
         track = Track(book, [order])
         monkeypatch.setattr(book, "get", away)
@@ -311,7 +348,7 @@ def test_what_another_process_holds_is_waited_for_and_said_to_be(
     sectigo: Runner, service: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sectigo_cli.order_carrying.QUIET", 0.3)
-    line = ("order", "held.example.com", "--timeout", "0.8")
+    line = ("order", "held.example.com", "--timeout", "1.5")
     assert sectigo(*line, "--no-wait", env=service.environ).code == 0
     with OrderBook(os.environ["SECTIGO_BOOK"]) as book:
         (lease,) = book.claim("one that was killed", seconds=60)

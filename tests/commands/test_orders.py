@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -13,31 +14,23 @@ from typing import Any
 
 import pytest
 
-from sectigo_iot import IoTManager
+from sectigo_iot import IoTManager, OrderBookError
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.orders import OrderBook
 from tests.commands.conftest import names_in
 from tests.conftest import Runner, settings_for
+from tests.orders.test_book_faults import smallest_files
 
+SMALL = 50_000
+"""Bytes: less than a book without orders, and more than the index that SQLite keeps beside it while it is open."""
 LOST = "lost-reply,call=createSingleCertBatch,nth=1"
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Emulator]:
-    """A service for the tests that do nothing to it but order."""
-    with Emulator(balances={423: 10_000}) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def book(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of the book, in the current folder, which is empty."""
-    path = here / "book" / "orders.sqlite3"
-    monkeypatch.setenv("SECTIGO_BOOK", str(path))
-    return path
+pytestmark = pytest.mark.usefixtures("book")
 
 
 @pytest.fixture
-def two(sectigo: Runner, service: Emulator) -> Emulator:
+def two(sectigo: Runner, book: Path, service: Emulator) -> Emulator:
     """A service, and a book with an order that is delivered and one that is planned."""
     assert sectigo("order", "a.example.com", "-o", "certs", "--label", "team=red", env=service.environ).code == 0
     assert sectigo("order", "b.example.com", "-o", "certs", "--no-wait", env=service.environ).code == 0
@@ -154,13 +147,29 @@ def test_the_book_is_backed_up_and_what_is_old_put_away(sectigo: Runner, two: Em
     assert "1 order was in the book already" in again.err
 
 
+def test_a_backup_that_cannot_be_names_its_own_file_and_leaves_nothing(sectigo: Runner, book: Path) -> None:
+    assert sectigo("orders").code == 0
+    assert book.stat().st_size > SMALL
+    with smallest_files(SMALL):
+        full = sectigo("orders", "backup", "copy.sqlite3")
+    assert (full.code, full.out) == (1, "")
+    assert full.err.startswith("sectigo: error: the backup copy.sqlite3: ")
+    assert "sectigo: hint: make room there" in full.err
+    missing = sectigo("orders", "backup", "nowhere/copy.sqlite3")
+    assert missing.code == 2
+    assert "nowhere cannot be written to: No such file or directory" in missing.err
+    with OrderBook(book) as opened, pytest.raises(OrderBookError, match=r"^the backup nowhere/copy.sqlite3: No such"):
+        opened.backup("nowhere/copy.sqlite3")
+    assert names_in() == []
+
+
 def balance(service: Emulator) -> int:
     with IoTManager(settings_for(service)) as client:
         return client.authority_available_balance(423)
 
 
 @pytest.fixture
-def unknown(sectigo: Runner) -> Iterator[Emulator]:
+def unknown(sectigo: Runner, book: Path) -> Iterator[Emulator]:
     """A service that has lost a reply, and a book with the order that nobody knows about."""
     with Emulator(faults=(LOST,)) as emulator:
         assert sectigo("order", "lost.example.com", env=emulator.environ).code == 5
@@ -229,6 +238,24 @@ def test_looking_into_a_book_that_is_not_there_makes_none(sectigo: Runner) -> No
     assert (done.code, done.out) == (2, "")
     assert "there is no order book typo.sqlite3" in done.err
     assert names_in() == []
+
+
+def test_a_line_that_answers_names_the_book_where_it_is_not_the_usual_one(
+    sectigo: Runner, unknown: Emulator, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = "`sectigo orders resolve lost.example.com --batch ID`"
+    assert usual in sectigo("orders").out
+    monkeypatch.delenv("SECTIGO_BOOK")
+    shutil.copytree(book.parent, "my books")
+    place = ("--book", "my books/orders.sqlite3")
+    named = "`sectigo orders resolve lost.example.com --batch ID --book 'my books/orders.sqlite3'`"
+    assert named in sectigo("orders", *place).out
+    assert named in sectigo("orders", "watch", *place).out
+    told = sectigo("orders", "show", "lost.example.com", *place)
+    assert usual in json.loads(told.out)["attention"], "the document is as the book has it"
+    assert named in told.err
+    assert named in sectigo("orders", "resolve", "lost.example.com", "--absent", *place).err
+    assert named in sectigo("order", "lost.example.com", *place, env=unknown.environ).err
 
 
 def test_what_nobody_will_ever_know_is_given_up(sectigo: Runner, unknown: Emulator) -> None:

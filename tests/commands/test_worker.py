@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,16 @@ from sectigo_cli.context import Context
 from sectigo_cli.order_files import Delivery
 from sectigo_iot import SectigoError
 from sectigo_iot.emulator import Emulator
+from sectigo_iot.files import UNFINISHED
 from sectigo_iot.orders import Bundle, OrderBook, OrderRequest
 from tests.commands.conftest import names_in
 from tests.commands.test_ending import start
 from tests.conftest import Runner
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Emulator]:
-    """A service for the tests that do nothing to it but order."""
-    with Emulator(balances={423: 10_000}) as emulator:
-        yield emulator
+pytestmark = pytest.mark.usefixtures("book")
 
 
-@pytest.fixture(autouse=True)
-def book(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of the book, in the current folder, which is empty."""
-    path = here / "book" / "orders.sqlite3"
-    monkeypatch.setenv("SECTIGO_BOOK", str(path))
-    return path
+FILES = ["cert.pem", "chain.pem", "full.pem", "fullchain.pem", "privkey.pem"]
 
 
 def heard(process: subprocess.Popen[str], words: str) -> str:
@@ -93,6 +83,33 @@ def test_ctrl_c_leaves_what_was_ordered_and_the_same_line_goes_on(sectigo: Runne
         done = sectigo(*line, env=slow.environ)
         assert done.code == 0, done
         assert json.loads(done.out)[0]["batchId"] == 10000
+
+
+MOMENTS = {"ordering": signal.SIGTERM, "ready": signal.SIGINT, "fetched": signal.SIGTERM}
+"""A signal in the midst of sending, of fetching, and of delivering."""
+
+
+@pytest.mark.parametrize(("state", "number"), MOMENTS.items(), ids=list(MOMENTS))
+def test_a_signal_in_mid_delivery_leaves_nothing_half_and_the_same_line_goes_on(
+    sectigo: Runner, book: Path, state: str, number: signal.Signals
+) -> None:
+    line = ("order", "mid.example.com", "-o", "certs", "--deploy-hook", "sleep 0.4")
+    slowly = ("late-reply,seconds=0.4,call=createSingleCertBatch+download",)
+    with Emulator(faults=slowly, delay=0, key_type="p256") as late:
+        with start(*line, env=late.environ) as process:
+            try:
+                seen(book, "mid.example.com", state)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=15)
+            finally:
+                process.kill()
+        assert (process.returncode, out) == (-number, ""), err
+        assert "Traceback" not in err
+        assert "ending when what is under way is done; the orders stay in the book" in err
+        assert not [path for path in Path("certs").rglob("*") if UNFINISHED in path.name]
+        done = sectigo(*line, env=late.environ)
+        assert (done.code, json.loads(done.out)[0]["batchId"]) == (0, 10000), done
+    assert names_in("certs/mid.example.com") == FILES
 
 
 def test_an_order_of_another_program_is_not_delivered_into_nowhere(

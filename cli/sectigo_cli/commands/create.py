@@ -75,7 +75,7 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> None:
     """Settle the order, send it once, print its batch, and follow it as far as was asked."""
-    names = dns_names(args.domain, args.dns)
+    names = dns_names(args.domain, args.dns, said_as="-d NAME")
     name = _batch_name(args.batch_name, names[0])
     asked = _asked(args)
     if args.dns:

@@ -10,11 +10,13 @@ from sectigo_cli.folders import folder_for
 from sectigo_cli.following import DEFAULT_TIMEOUT
 from sectigo_cli.options import Parser, count, filled, parameter, positive, seconds
 from sectigo_cli.order_books import add_book_option
+from sectigo_cli.order_keys import add_key_options
 from sectigo_cli.order_options import FORMATS, KEY_RULE, add_file_options, add_rule_options, before, days, is_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sectigo_cli.order_placing import Secrets
     from sectigo_cli.order_wishes import Wish
     from sectigo_iot.orders import Order, OrderBook, OrderRequest
 
@@ -31,10 +33,11 @@ line, or by `sectigo worker`."""
 def configure(parser: Parser) -> None:
     """Add the command's own options."""
     parser.add_argument("domain", nargs="*", type=filled, metavar="DOMAIN", help="a common name: an order for each")
-    parser.add_argument("--file", type=filled, metavar="FILE", help="an order for each row of this CSV")
+    parser.add_argument("--file", type=filled, metavar="FILE", help="an order for each row of this CSV; - is stdin")
     parser.add_argument(
         "--csr", action="append", default=[], type=filled, metavar="FILE", help="for signing requests (repeatable)"
     )
+    add_key_options(parser)
     parser.add_argument("--key", type=_key, metavar="KEY", help="what the order is called (default: the common name)")
     _add_contents(parser)
     _add_delivery(parser)
@@ -102,7 +105,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Place what is wanted, all of it or nothing, and carry it until it is settled."""
     from sectigo_cli.options import UsageError
     from sectigo_cli.order_books import opened_book
+    from sectigo_cli.order_keys import keys_of
     from sectigo_cli.order_options import roots_of
+    from sectigo_cli.order_placing import Secrets
     from sectigo_cli.order_wishes import wishes
     from sectigo_cli.pkcs12_passwords import given_password
 
@@ -112,13 +117,16 @@ def run(args: argparse.Namespace, context: Context) -> int:
             "order: no command stands in the book, so --deploy-hook does not go with --no-wait", hint=hint
         )
     wanted = wishes(args, context)
-    password = given_password(context, None, args.password_file)
+    secrets = Secrets(
+        given_password(context, None, args.password_file),
+        keys_of(args, context, [wish.request for wish in wanted if wish.request is not None]),
+    )
     roots = roots_of(args)
     with (
         folder_for(context, args.output, make=not args.dry_run),
         opened_book(context, args) as book,
     ):
-        orders = _placed(args, context, book, wanted, password)
+        orders = _placed(args, context, book, wanted, secrets)
         if orders is None:
             return 0
         if not args.no_wait:
@@ -129,7 +137,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _placed(
-    args: argparse.Namespace, context: Context, book: OrderBook, wanted: Sequence[Wish], password: str | None
+    args: argparse.Namespace, context: Context, book: OrderBook, wanted: Sequence[Wish], secrets: Secrets
 ) -> tuple[Order, ...] | None:
     """Return the orders as they stand in the book; None where nothing was to be placed."""
     from sectigo_cli.order_checks import check_at_service
@@ -139,11 +147,11 @@ def _placed(
     new = [wish for wish in wanted if wish.key not in before]
     requests = {wish.key: request_of(args, context, wish, before.get(wish.key)) for wish in wanted}
     if new:
-        check_at_service(args, context, new, password)
+        check_at_service(args, context, new, secrets.password)
     if args.dry_run:
         _show(context, before, requests)
         return None
-    placed = place(args, context, book, wanted, password)
+    placed = place(args, context, book, wanted, secrets)
     if placed.before:
         several = "1 order was" if placed.before == 1 else f"{placed.before} orders were"
         context.note(f"{several} in the book already, and nothing is ordered twice")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sectigo_cli.context import Context
 from sectigo_cli.options import Parser, UsageError, count, filled, parameter, positive, seconds
 from sectigo_cli.order_books import add_book_option
+from sectigo_cli.order_keys import add_key_options, check_key_options
 from sectigo_cli.order_options import days
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _TAKES = {
     "timeout": ("watch",),
     "password_out": ("show",),
     "csr": ("renew",),
+    "key_file": ("renew",),
+    "key_password_file": ("renew",),
     "order_anew": ("retry",),
     "reason": ("cancel", "resolve"),
     "batch": ("resolve",),
@@ -80,6 +83,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--csr", type=filled, metavar="FILE", help="renew: a new signing request, for an order with one"
     )
+    add_key_options(parser, about="renew: ")
     parser.add_argument("--order-anew", action="store_true", help="retry: order it again, for another licence")
     parser.add_argument("--reason", type=filled, metavar="TEXT", help="cancel, resolve: why, for the history")
     answer = parser.add_mutually_exclusive_group()
@@ -165,6 +169,7 @@ def _check_keys(args: argparse.Namespace, action: str, keys: list[str]) -> None:
     what = "FILE" if action == "backup" else "KEY"
     if wanted is not None and len(keys) != wanted:
         raise UsageError(f"orders: {action} takes {f'one {what}' if wanted else f'no {what}'}")
+    check_key_options("orders", args)
     if args.csr and len(keys) > 1:
         raise UsageError("orders: --csr is one signing request, for one KEY")
     if action in _SOME and not keys:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sectigo_iot.errors import InvalidInputError, SectigoError
 from sectigo_iot.orders.secrets import KEY, secret_name
 from sectigo_iot.orders.states import OrderState
+from sectigo_iot.orders.store.asking import checked
 from sectigo_iot.orders.store.changing import row_of_key, row_of_lease, told, written
 from sectigo_iot.orders.store.faults import CommitUnknownError
 from sectigo_iot.orders.store.placing import insert_rows, new_row
@@ -49,9 +50,14 @@ def plan(store: Store, secrets: SecretStore, now: float, lease: Lease, request: 
 
 def renew(store: Store, secrets: SecretStore, now: float, order: Order, request: NewRequest | None) -> Order:
     """Do what `OrderBook.renew` says."""
+    given = request and request.csr
     if request is None and order.wanted.csr is not None and order.renewed_by is None:
         request = _made_here(secrets, order, order.wanted.csr)
-    return _planned(store, secrets, now, request, lambda connection: row_of_key(connection, order.key))[1]
+    new = _planned(store, secrets, now, request, lambda connection: row_of_key(connection, order.key))[1]
+    if given is not None and new.wanted.csr != given:
+        hint = "nothing was changed; cancel that one first, if it is to be this request"
+        raise InvalidInputError(f"the order {new.key!r} renews it already, for another request", hint=hint)
+    return new
 
 
 def _made_here(secrets: SecretStore, order: Order, csr: bytes) -> NewRequest:
@@ -60,7 +66,7 @@ def _made_here(secrets: SecretStore, order: Order, csr: bytes) -> NewRequest:
     if secrets.get(secret_name(order.uid, KEY)) is None:
         raise InvalidInputError(
             f"the renewal of the order {order.key!r} needs a new signing request: its key is not kept here",
-            hint="place an order with a new one, under a key of its own",
+            hint="renew it with a new one, for the same names",
         )
     return NewRequest(*renewed_request(csr, renewed_names(order)))
 
@@ -117,8 +123,17 @@ def _new(connection: Connection, old: Row, now: float, request: NewRequest | Non
     if order.state is not OrderState.DELIVERED or old["archived"]:
         raise InvalidInputError(f"the order {order.key!r} is {order.state}: only what is delivered is renewed")
     key_given = request is not None and request.private_key is not None
-    key = _free_key(connection, order)
-    return new_row(key, _wanted(order, request), now, uid=uid, renews=order.key, key_given=key_given)
+    key, wanted = _free_key(connection, order), _wanted(order, request)
+    _check(key, wanted, request)
+    return new_row(key, wanted, now, uid=uid, renews=order.key, key_given=key_given)
+
+
+def _check(key: str, wanted: OrderRequest, request: NewRequest | None) -> None:
+    """Raise InvalidInputError for a new request that is none, or for other names, or of another key than is given."""
+    faults = [] if request is None else checked(key, wanted, None, request.private_key)[1]
+    if faults:
+        message = faults[0] if len(faults) == 1 else f"{faults[0]}, and {len(faults) - 1} faults more"
+        raise InvalidInputError(message, faults=tuple(faults))
 
 
 def _wanted(order: Order, request: NewRequest | None) -> OrderRequest:
