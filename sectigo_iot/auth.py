@@ -123,7 +123,8 @@ class Authenticator:
         try:
             return self._renew(rejected)
         except (DeadlineError, UnreachableError) as error:
-            self._unanswered = self._monotonic(), error
+            # Without its traceback, which holds the password.
+            self._unanswered = self._monotonic(), copy.copy(error)
             raise
 
     def tokens(self) -> TokenPair | None:

@@ -77,6 +77,8 @@ class SectigoError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.of_login = False
+        """Whether it is the log-in before a call that failed: the call itself was certainly not carried out."""
 
     def __str__(self) -> str:
         return self.message

@@ -133,15 +133,24 @@ class Transport:
         """Send a call with a token, and once more with another one where that was refused."""
         if not call.endpoint.needs_token or self.authorize is None:
             return self._repeated(call, None)
-        token = self._sent = self.authorize(None)
+        token = self._sent = self._token(None)
         try:
             return self._repeated(call, token)
         except InvalidCredentialsError:
-            renewed = self._sent = self.authorize(token)
+            renewed = self._sent = self._token(token)
             if renewed == token:
                 raise
             # The token was dropped by the server. Nothing was done, so that even an order may be sent again, once.
             return self._repeated(call, renewed)
+
+    def _token(self, rejected: str | None) -> str:
+        """Return an access token; of what is raised it is said that the call itself was not carried out."""
+        assert self.authorize is not None
+        try:
+            return self.authorize(rejected)
+        except SectigoError as error:
+            error.of_login = True
+            raise
 
     def stream(self, call: Call, keep: Callable[[Reply], _T]) -> _T:
         """Send a call, hand its answer to `keep` to be read piece by piece, and return what that returns.

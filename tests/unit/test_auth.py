@@ -591,3 +591,16 @@ def test_no_failure_to_log_in_shows_the_password() -> None:
         client.licenses_used()
     assert PASSWORD not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
     assert not isinstance(caught.value, TransportError)
+
+
+def test_a_log_in_that_is_not_answered_leaves_no_password_with_what_is_remembered_of_it(emulator: Emulator) -> None:
+    """The frames of a traceback hold it, and error reports show them."""
+    emulator.control.add_fault("hang", calls=["authenticate"])
+    with IoTManager(settings_for(emulator, timeout=0.4)) as client:
+        with pytest.raises(TransportError) as raised:
+            client.licenses_used()
+        assert client._auth._unanswered is not None
+        remembered = client._auth._unanswered[1]
+        assert (type(remembered), str(remembered)) == (raised.type, str(raised.value))
+        assert raised.value.__traceback__ is not None
+        assert (remembered.__traceback__, remembered.__context__, remembered.__cause__) == (None, None, None)
