@@ -184,6 +184,16 @@ class OrderBook:
         )
 
     @undisturbed
+    def relabel(self, key: str, labels: Mapping[str, str]) -> Order:
+        """Have an order carry these labels, and no others, from now on; return it as it is then.
+
+        It is the order of a request with these labels then. Whoever delivers it at this moment, by the labels as they
+        were, cannot say that it is delivered: that is done once more. Its history says what has changed.
+        Raises InvalidInputError for what is no label, and for an order in the archive.
+        """
+        return deciding.relabel(self._store, self._clock(), key, labels)
+
+    @undisturbed
     def renew(self, key: str, *, csr: bytes | None = None, private_key: bytes | None = None) -> Order:
         """Plan the order that renews a delivered one, now, and return it; the one that is there, if one is.
 
@@ -217,7 +227,8 @@ class OrderBook:
 
     def bundle(self, key: str) -> Bundle | None:
         """Return what was issued for an order, or None where it is not fetched yet, or archived."""
-        archive = self.secrets.get(secret_name(self.get(key).uid, ARCHIVE))
+        order = self.get(key)
+        archive = self.secrets.get(secret_name(order.uid, ARCHIVE, order.batch_id or 0))
         return None if archive is None else Bundle(archive, self.password(key), self.private_key(key))
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
@@ -229,13 +240,14 @@ class OrderBook:
         return upkeep.backup(self._store, Path(path))
 
     @undisturbed
-    def archive(self, before: float) -> int:
+    def archive(self, before: float, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """Put finished orders, which have not changed since that time, into the archive; return how many.
 
         Those that wait to be renewed or revoked stay. The secrets of archived orders are removed, their keys stay
-        taken, and nothing is done with them any more.
+        taken, and nothing is done with them any more. `stopping`: asked before each order whether to leave the rest
+        for another time.
         """
-        return upkeep.archive(self._store, self.secrets, before)
+        return upkeep.archive(self._store, self.secrets, before, stopping)
 
     @undisturbed
     def claim(

@@ -96,7 +96,7 @@ class Carrier:
     def _held(self, work: Work) -> contextlib.AbstractContextManager[None]:
         """Return what keeps the lease meanwhile. Nothing does while an order is sent: it leaves by a fixed time."""
         sends = work.order.state in (OrderState.PLANNED, OrderState.ORDERING)
-        return contextlib.nullcontext() if sends else self._keeper.holding(work.lease)
+        return contextlib.nullcontext() if sends else self._keeper.holding(work)
 
 
 def _let_go(work: Work) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sectigo_iot.orders.book import OrderBook
-    from sectigo_iot.orders.lease import Lease
+    from sectigo_iot.orders.work import Work
 
 _log = logging.getLogger("sectigo_iot.orders")
 
@@ -33,7 +34,7 @@ class Keeper:
         self._book, self._seconds = book, seconds
         self._lock = threading.Lock()
         # With the time since when; None where a human was told how long that is.
-        self._held: dict[int, tuple[Lease, float | None]] = {}
+        self._held: dict[int, tuple[Work, float | None]] = {}
         self._thread: threading.Thread | None = None
         self._looked_at = threading.Event()
 
@@ -42,10 +43,11 @@ class Keeper:
         self._looked_at.set()
 
     @contextlib.contextmanager
-    def holding(self, lease: Lease) -> Iterator[None]:
-        """Keep a lease during the block; none is renewed any more once the block is left."""
+    def holding(self, work: Work) -> Iterator[None]:
+        """Keep the lease of an order during the block; none is renewed any more once the block is left."""
+        before = work.order
         with self._lock:
-            self._held[id(lease)] = (lease, time.monotonic())
+            self._held[id(work)] = (work, time.monotonic())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep, name="orders-leases", daemon=True)
                 self._thread.start()
@@ -53,7 +55,11 @@ class Keeper:
             yield
         finally:
             with self._lock:
-                self._held.pop(id(lease), None)
+                _, since = self._held.pop(id(work), (work, 0.0))
+            if since is None and work.order is not before:
+                # It may have been said when the step had ended already: then nothing would take it back.
+                with contextlib.suppress(OrderBookError):
+                    _beside(work).note(attention=work.order.attention)
 
     def _keep(self) -> None:
         while True:
@@ -63,26 +69,29 @@ class Keeper:
                 if not self._held:
                     self._thread = None
                     return
-                for lease, since in list(self._held.values()):
-                    if lease.left() < self._seconds / 2:
-                        self._renew(lease)
+                for work, since in list(self._held.values()):
+                    if work.lease.left() < self._seconds / 2:
+                        self._renew(work)
                     if since is not None and time.monotonic() - since > LONG:
-                        self._say(lease)
+                        self._say(work)
 
-    def _renew(self, lease: Lease) -> None:
+    def _renew(self, work: Work) -> None:
         try:
-            self._book.renew_lease(lease, self._seconds)
+            self._book.renew_lease(work.lease, self._seconds)
         except LeaseLostError:
-            self._held.pop(id(lease), None)
+            self._held.pop(id(work), None)
         except OrderBookError as error:
-            _log.warning("the lease of order %s is not renewed: %s", lease.order.key, error)
+            _log.warning("the lease of order %s is not renewed: %s", work.order.key, error)
 
-    def _say(self, lease: Lease) -> None:
-        what = f"a step from {lease.order.state} on does not end, and is waited for as long as this process lives"
-        _log.error("order %s: %s", lease.order.key, what)
-        # The step may end meanwhile and change the order: what it knows of it is not replaced by what was before.
-        same = copy.copy(lease)
+    def _say(self, work: Work) -> None:
+        what = f"a step from {work.order.state} on does not end, and is waited for as long as this process lives"
+        same = _beside(work)
         with contextlib.suppress(OrderBookError):
-            self._book.remark(same, "attention", what)
-            self._book.change(same, attention=what)
-            self._held[id(lease)] = (lease, None)
+            same.ask(what)
+            same.note(attention=what)
+            self._held[id(work)] = (work, None)
+
+
+def _beside(work: Work) -> Work:
+    """Return the same with a lease of its own: the step goes on with what it knows of its order, not with this."""
+    return dataclasses.replace(work, lease=copy.copy(work.lease))

@@ -131,7 +131,8 @@ class OrderEvent:
     """Something that happened to an order; `old` is None for the first.
 
     `kind` is `state` for a change of state, `attention` where a human has to see to something, `evidence` for what
-    was found out about an order whose outcome was unknown, `delivery` for a delivery that failed, `revoked`.
+    was found out about an order whose outcome was unknown, `delivery` for a delivery that failed, `labels` where
+    those were changed, `withdrawn`, `renewal`, `revoked`.
     """
 
     key: str

@@ -24,6 +24,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._expected = 0.0
+        self._late: float | None = None
         self._guard = threading.Lock()
 
     def first_look(self, rules: WorkerRules) -> float:
@@ -41,7 +42,11 @@ class Pace:
         with self._guard:
             if order.state is OrderState.PLACED:
                 self._expected *= _SHORTER
+                self._late = None
             elif order.next_at is not None and order.sent_at is not None:
                 # Of when the look was due: by when it came, a worker that was away would blame the service.
                 due = min(max(order.next_at - order.sent_at, 0.0), rules.longest_pause)
-                self._expected = (self._expected + due) / 2
+                # One that is late alone, as one that a human has to approve, says nothing of the next.
+                late, self._late = self._late, due
+                if late is not None:
+                    self._expected = (self._expected + min(due, late)) / 2

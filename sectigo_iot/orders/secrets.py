@@ -25,7 +25,6 @@ KEY = "key"
 """The kind of secret that is the private key of an order's own signing request, PEM."""
 ARCHIVE = "zip"
 """The kind of secret that is the ZIP as the service sent it."""
-KINDS = (PASSWORD, KEY, ARCHIVE)
 
 _NAME = re.compile(r"[a-z0-9]+(\.[a-z0-9]+)?")
 
@@ -33,8 +32,8 @@ _NAME = re.compile(r"[a-z0-9]+(\.[a-z0-9]+)?")
 def secret_name(uid: str, kind: str, number: int = 0) -> str:
     """Return the name under which a secret of an order is kept. Raises InvalidInputError for what is no name.
 
-    `number`: of a password that a worker made, that of its lease, see `Order.password_number`. So no worker can ever
-    write over the password that another has sent, however late it comes.
+    `number`: of a password that a worker made, that of its lease, see `Order.password_number`; of a ZIP, that of its
+    batch. So no worker can ever write over what another has sent or proven, however late it comes.
     """
     return checked_name(f"{uid}.{kind}{number or ''}")
 
@@ -175,7 +174,7 @@ class KeyringSecretStore:
 
 
 def _is_archive(name: str) -> bool:
-    return checked_name(name).endswith(f".{ARCHIVE}")
+    return checked_name(name).partition(".")[2].startswith(ARCHIVE)
 
 
 @contextlib.contextmanager

@@ -95,10 +95,11 @@ class Work:
             attention = reason
         told = clean(attention, LONGEST_REASON) if attention is not None else self.order.attention
         new = attention is not None and self._is_news(news or (told or "",))
+        if new:
+            # First: once the order has its attention nobody tells it any more.
+            self.ask(told or reason)
         self.book.change(self.lease, next_at=self.clock() + pause, failures=failures, attention=told)
         _log.warning("order %s: %s; again in %.0f s", self.order.key, reason, pause)
-        if new:
-            self.ask(told or reason)
 
     def _is_news(self, parts: Sequence[str]) -> bool:
         """Whether a human was not told one of these yet, as far as the order has come now."""

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_iot.errors import InvalidInputError, OrderBookError
@@ -105,13 +105,14 @@ class OrderWorker:
         """
         supply = self._new_supply()
         leases = deque(() if self._stopped else supply.claim(limit))
-        carried = len(leases)
+        carried = 0
         try:
-            while leases:
+            while leases and not self._stopped:
                 self._carrier.carry(self._work(leases.popleft()))
+                carried += 1
+            self._free(leases)
         except (KeyboardInterrupt, SystemExit):
-            for lease in leases:
-                self._book.release(lease)
+            self._free(leases)
             raise
         finally:
             self._stopped = False
@@ -133,6 +134,10 @@ class OrderWorker:
         finally:
             self._supply, self._stopped = None, False
             self._carrier.end()
+
+    def _free(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            self._book.release(lease)
 
     def stop(self) -> None:
         """Have `run` return when the requests that are under way are over; or `step`; or the next of these at once.
@@ -208,7 +213,7 @@ class OrderWorker:
 
     def _tidy(self) -> None:
         if self._archive_after is not None:
-            moved = self._book.archive(self._clock() - self._archive_after)
+            moved = self._book.archive(self._clock() - self._archive_after, stopping=lambda: self._stopped)
             if moved:
                 _log.info("%d orders went to the archive", moved)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sectigo_iot.orders import MemorySecretStore, OrderBook, SecretStore
-from sectigo_iot.orders.store.schema import metadata
 from tests.orders.desk import Desk, open_desk
+from tests.orders.kept import emptied
 from tests.orders.postgres import Postgres, missing
 
 
@@ -69,11 +69,7 @@ class Shelves:
     def book(self, url: str) -> OrderBook:
         if url not in self._opened:
             self._opened[url] = OrderBook(url, secrets=MemorySecretStore())
-        book = self._opened[url]
-        with book._store.writing() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-        return book
+        return emptied(self._opened[url])
 
     def close(self) -> None:
         for book in self._opened.values():

@@ -25,6 +25,7 @@ from sectigo_iot.orders.lease import boot_time
 from sectigo_iot.orders.states import FINISHED
 from sectigo_iot.orders.store import engine
 from tests.conftest import settings_for
+from tests.orders.kept import kept_book
 
 DAY = 86_400.0
 PASSWORD = "correct horse battery"
@@ -98,7 +99,9 @@ class Desk:
 
     def secret(self, key: str, kind: str) -> bytes | None:
         """Return what is kept for an order."""
-        return self.book.secrets.get(f"{self.book.get(key).uid}.{kind}")
+        order = self.book.get(key)
+        number = {"zip": order.batch_id, "password": order.password_number}.get(kind)
+        return self.book.secrets.get(f"{order.uid}.{kind}{number or ''}")
 
 
 class Clock:
@@ -124,12 +127,12 @@ def swapped(place: Any, name: str, value: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_desk(folder: Path, **options: Any) -> Iterator[Desk]:
-    """Open a desk with a new book and a new emulator."""
+    """Open a desk with an empty book and a new emulator."""
     clock = Clock()
     with contextlib.ExitStack() as held:
         emulator = held.enter_context(Emulator(**options))
         client = held.enter_context(IoTManager(settings_for(emulator, timeout=5.0), clock=clock))
         # The clock by which leases are counted, as the book reads it, goes on with the other.
         held.enter_context(swapped(engine, "boot_time", lambda: boot_time() + clock.ahead))
-        book = held.enter_context(OrderBook(folder / "orders.sqlite3", secrets=MemorySecretStore(), clock=clock))
+        book = held.enter_context(kept_book(folder, secrets=MemorySecretStore(), clock=clock))
         yield Desk(book, client, emulator, clock)

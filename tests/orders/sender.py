@@ -11,11 +11,22 @@ from typing import Any
 
 from sectigo_iot import IoTManager
 from sectigo_iot.emulator import Emulator
-from sectigo_iot.orders import Lease, Order, OrderBook, OrderEvent, OrderRequest, OrderState, Service, WorkerRules
+from sectigo_iot.orders import (
+    FileSecretStore,
+    Lease,
+    Order,
+    OrderBook,
+    OrderEvent,
+    OrderRequest,
+    OrderState,
+    Service,
+    WorkerRules,
+)
 from sectigo_iot.orders.secrets import PASSWORD, secret_name
 from sectigo_iot.orders.steps.sending import send
 from sectigo_iot.orders.work import Work
 from tests.conftest import settings_for
+from tests.orders.kept import kept_book
 
 NAME = "vasp.example.com"
 RULES = WorkerRules(first_wait=0.0, longest_wait=0.0)
@@ -89,13 +100,22 @@ class Sender:
 
 
 @contextlib.contextmanager
-def open_sender(emulator: Emulator, folder: Path, **settings: Any) -> Iterator[Sender]:
-    """Give a sender with a new book, at an emulator that is as it was at the start."""
+def open_sender(emulator: Emulator, folder: Path, *, kept: bool = False, **settings: Any) -> Iterator[Sender]:
+    """Give a sender with an empty book, at an emulator that is as it was at the start.
+
+    `kept`: the book may be another test's, and its file somewhere else.
+    """
     emulator.control.reset()
     emulator.control.clear_faults()
     clock = Clock()
     with (
         IoTManager(settings_for(emulator, **{"timeout": 5.0, **settings})) as client,
-        OrderBook(folder / "book" / "orders.sqlite3", clock=clock) as book,
+        _empty_book(folder / "book", clock, kept=kept) as book,
     ):
         yield Sender(book, client, emulator, clock)
+
+
+def _empty_book(folder: Path, clock: Clock, *, kept: bool) -> contextlib.AbstractContextManager[OrderBook]:
+    if kept:
+        return kept_book(folder, secrets=FileSecretStore(folder / "secrets"), clock=clock)
+    return OrderBook(folder / "orders.sqlite3", clock=clock)

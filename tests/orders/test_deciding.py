@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sectigo_iot import InvalidInputError, LeaseLostError
-from sectigo_iot.orders import MemorySecretStore, OrderBook, OrderRequest, OrderState, Renewal
+from sectigo_iot.orders import MemorySecretStore, Order, OrderBook, OrderRequest, OrderState, Renewal
 from sectigo_iot.orders.secrets import ARCHIVE, KEY, PASSWORD, secret_name
 from sectigo_iot.orders.states import FINISHED
 from sectigo_iot.pki import (
@@ -64,7 +64,7 @@ def test_what_is_delivered_is_not_withdrawn(book: OrderBook) -> None:
 def test_what_failed_is_tried_again(shelf: Shelf, book: OrderBook) -> None:
     for state, new in ((_S.REJECTED, _S.PLANNED), (_S.FAILED, _S.PLACED), (_S.EXPIRED, _S.PLACED)):
         order = bring(book, state, state, batch_id=70)
-        shelf.secrets.put(secret_name(order.uid, ARCHIVE), b"of no use")
+        shelf.secrets.put(secret_name(order.uid, ARCHIVE, order.batch_id or 0), b"of no use")
         found = book.retry(state)
         assert (found.state, found.next_at, found.attention, found.failures) == (new, shelf.now, None, 0)
         assert found.batch_id == order.batch_id
@@ -74,7 +74,7 @@ def test_what_failed_is_tried_again(shelf: Shelf, book: OrderBook) -> None:
 def test_what_failed_is_ordered_anew(shelf: Shelf, book: OrderBook) -> None:
     for state in (_S.FAILED, _S.EXPIRED):
         order = bring(book, state, state, batch_id=70)
-        shelf.secrets.put(secret_name(order.uid, ARCHIVE), b"of another batch")
+        shelf.secrets.put(secret_name(order.uid, ARCHIVE, 70), b"of another batch")
         shelf.secrets.put(secret_name(order.uid, PASSWORD, order.password_number), b"kept")
         found = book.retry(state, order_anew=True)
         assert (found.state, found.batch_id, found.certificate) == (_S.PLANNED, None, None)
@@ -246,9 +246,8 @@ def test_what_is_over_is_archived(shelf: Shelf, book: OrderBook) -> None:
     orders = {state: bring(book, state, state, batch_id=number) for number, state in enumerate(OrderState)}
     bring(book, "waits", _S.DELIVERED, batch_id=99)
     book.schedule_revocation("waits", shelf.now + 999)
-    for order in orders.values():
-        for kind in (PASSWORD, KEY, ARCHIVE):
-            shelf.secrets.put(secret_name(order.uid, kind), b"secret")
+    for name in (name for order in orders.values() for name in secrets_of(order)):
+        shelf.secrets.put(name, b"secret")
     assert book.archive(shelf.now) == 0
     shelf.now += 1
     assert book.archive(shelf.now) == len(FINISHED)
@@ -257,8 +256,13 @@ def test_what_is_over_is_archived(shelf: Shelf, book: OrderBook) -> None:
     assert {order.key for order in book.find()} == {*set(OrderState) - FINISHED, "waits"}
     assert sum(book.counts().values()) == len(OrderState) - len(FINISHED) + 1
     for state, order in orders.items():
-        kept = [shelf.secrets.get(secret_name(order.uid, kind)) for kind in (PASSWORD, KEY, ARCHIVE)]
-        assert any(kept) == (state not in FINISHED)
+        assert any(map(shelf.secrets.get, secrets_of(order))) == (state not in FINISHED)
+
+
+def secrets_of(order: Order) -> list[str]:
+    """Return the names of all secrets of an order; only of a batch there is a ZIP."""
+    names = [secret_name(order.uid, kind) for kind in (PASSWORD, KEY)]
+    return names if order.batch_id is None else [*names, secret_name(order.uid, ARCHIVE, order.batch_id)]
 
 
 @pytest.mark.parametrize("state", [_S.CANCELLED, _S.DELIVERED])
@@ -349,3 +353,38 @@ def test_a_revocation_that_is_planned_takes_an_order_out_of_the_archive(shelf: S
     order = book.schedule_revocation("a", shelf.now + 60)
     assert (order.revoke_at, order.next_at) == (shelf.now + 60, shelf.now + 60)
     assert [each.key for each in book.find()] == ["a"]
+
+
+def test_what_is_not_archived_before_a_stop_is_the_next_time(shelf: Shelf, book: OrderBook) -> None:
+    for number in range(5):
+        book.place(f"a{number}", wanted(), password="correct horse battery")
+        book.cancel(f"a{number}", "not wanted")
+    shelf.now += 1
+    assert book.archive(shelf.now, stopping=lambda: True) == 0
+    assert len(book.find()) == 5
+
+    def kept() -> int:
+        return sum(book.password(f"a{number}") is not None for number in range(5))
+
+    assert book.archive(shelf.now, stopping=lambda: kept() <= 3) == 5
+    assert kept() == 3
+    assert book.archive(shelf.now) == 0
+    assert kept() == 0
+    assert len(book.find(archived=True)) == 5
+
+
+@pytest.mark.parametrize("length", [199, 200])
+def test_an_order_of_the_longest_key_is_renewed_again_and_again(book: OrderBook, length: int) -> None:
+    """The number of a renewal stands behind the key, which is then longer than one that is given may be."""
+    key = "k" * length
+    csrs = [build_request(generate_key("P-256"), RequestSpec(("example.com",))) for _ in range(3)]
+    bring(book, key, _S.PLANNED, csr=csrs[0])
+    for name, csr in ((key, csrs[1]), (f"{key}~1", csrs[2])):
+        lease = lease_of(book, name)
+        book.begin_sending(lease, authority_id=1, profile_id=2, seconds=30, balance=None)
+        for state in PATHS[_S.DELIVERED][1:]:
+            book.change(lease, state, reason="on it goes")
+        new = book.renew(name, csr=csr)
+        assert new.wanted.csr is not None
+        assert read_requests(new.wanted.csr) == read_requests(csr)
+    assert new.key == f"{key}~2"

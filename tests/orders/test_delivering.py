@@ -89,7 +89,7 @@ def test_what_a_delivery_fails_of_shows_no_secret(desk: Desk) -> None:
 
 def test_a_bundle_that_is_lost_is_fetched_again(desk: Desk) -> None:
     order = desk.put(until=S.FETCHED)
-    desk.book.secrets.remove(f"{order.uid}.zip")
+    desk.book.secrets.remove(f"{order.uid}.zip{order.batch_id}")
     desk.carry("vasp", S.DELIVERED)
     assert len(desk.delivered) == 1
     assert order.batch_id is not None
@@ -98,7 +98,7 @@ def test_a_bundle_that_is_lost_is_fetched_again(desk: Desk) -> None:
 
 def test_a_bundle_that_is_lost_is_replaced_by_no_other(desk: Desk) -> None:
     order = desk.put(until=S.FETCHED)
-    desk.book.secrets.remove(f"{order.uid}.zip")
+    desk.book.secrets.remove(f"{order.uid}.zip{order.batch_id}")
     desk.control.queue_fault("zip-wrong-password", calls=["download"])
     desk.step()
     order = desk.book.get("vasp")

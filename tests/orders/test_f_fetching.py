@@ -95,7 +95,7 @@ def work(point):
 
     with OrderBook(folder / "orders.sqlite3") as book, IoTManager(Settings()) as client:
         if point == "kept":
-            book.secrets.put = dying(book.secrets.put, lambda name, _: name.endswith(".zip"))
+            book.secrets.put = dying(book.secrets.put, lambda name, _: ".zip" in name)
         if point == "fetched":
             book.change = dying(book.change, lambda _, new=None: new is OrderState.FETCHED)
         OrderWorker(book, client, deliver=take).step()

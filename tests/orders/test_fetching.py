@@ -54,7 +54,7 @@ def test_what_is_fetched_is_verified_and_stands_in_the_book(desk: Desk) -> None:
 def test_what_is_kept_already_is_not_fetched_again(desk: Desk) -> None:
     order = desk.put(until=S.READY)
     assert order.batch_id is not None
-    desk.book.secrets.put(f"{order.uid}.zip", desk.client.download_bytes(order.batch_id))
+    desk.book.secrets.put(f"{order.uid}.zip{order.batch_id}", desk.client.download_bytes(order.batch_id))
     assert desk.carry("vasp", S.DELIVERED).state is S.DELIVERED
     assert desk.control.downloads(order.batch_id)["count"] == 1
 

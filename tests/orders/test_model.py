@@ -7,15 +7,16 @@ the line has seen: which orders were carried out, under which names.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import itertools
 import shutil
 import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,23 +31,31 @@ from hypothesis.stateful import (
 
 from sectigo_iot import IoTManager
 from sectigo_iot.emulator import Emulator
-from sectigo_iot.errors import APIError, OutcomeUnknownError, UnreachableError
 from sectigo_iot.orders import (
-    MemorySecretStore,
+    Bundle,
     Order,
-    OrderBook,
     OrderRequest,
     OrderState,
     OrderWorker,
     Service,
     WorkerRules,
-    lease,
 )
 from sectigo_iot.orders.states import FINISHED, FRUITLESS
+from sectigo_iot.pki import open_bundle
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
-from tests.orders.desk import AUTHORITY, Clock, swapped
+from tests.orders.desk import AUTHORITY, Clock
+from tests.orders.moments import Killed, Moments, Sleeper, Strike
+from tests.orders.watched import Grants, Line, WatchedBook, WatchedSecrets, Wire, boot_clock
 from tests.reliability.figures import share
+
+
+class Trouble(NamedTuple):
+    """What becomes of the next order of a worker, and where he falls asleep."""
+
+    fate: str
+    stall: Strike
+
 
 FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """In memory, where there is one: the book is synced some 10,000 times."""
@@ -59,138 +68,51 @@ WANTED = {
     "e": OrderRequest(names=(THIRD,), authority=AUTHORITY, csr=request(THIRD)),
 }
 KEYS = st.sampled_from(sorted(WANTED))
+KNOWN = OrderRequest(names=("known.example.com",), authority=AUTHORITY, csr=request("known.example.com"))
+"""What is ordered first: a list of batches proves that one is absent only where the book knows another."""
 FATES = st.sampled_from(["fine", "fine", "lost", "lost", "late", "late", "never", "refused", "unreachable"])
 LONG = 4000.0
 """Seconds that are longer than the time after which absence may count, and than any lease."""
 PAUSES = st.sampled_from([0.0, 2.0, 6.0, 70.0, LONG])
-MOMENTS = st.integers(0, 30)
+MOMENTS = st.builds(Strike, st.none(), st.integers(0, 30))
+STALLS = st.builds(
+    Strike,
+    st.sampled_from(
+        [
+            *(
+                "connecting",
+                "gate",
+                "gate",
+                "gate",
+                "sent",
+                "sent",
+                "begin_sending",
+                "begin_sending done",
+                "put",
+                "put done",
+            ),
+            *("change", "change", "change", "remark", "record_batch", "release", "renew_lease", "remove"),
+            *("asking", "answered", "claim done", "delivering", "delivered"),
+        ]
+    ),
+    st.sampled_from([0, 0, 0, 1, 2]),
+)
+"""Where a worker falls asleep: what is written in a book, or kept, comes after the moment that bears its name."""
+TROUBLES = st.builds(Trouble, FATES, STALLS) | st.sampled_from(
+    [
+        *(Trouble("unreachable", Strike("change", 0)), Trouble("fine", Strike("gate", 0))),
+        *(Trouble("fine", Strike("put", 0)), Trouble("fine", Strike("begin_sending", 0))),
+        *(Trouble("fine", Strike("sent", 0)), Trouble("fine", Strike("remark", 0))),
+    ]
+)
+"""What happens to the order of a worker, and where he falls asleep; some that tell much come more often."""
+MEANWHILE = st.lists(st.sampled_from(["take over", "take over and lose", "wait", "work", "answer"]), max_size=3)
+"""What happens while one sleeps."""
 
 
-class Killed(BaseException):
-    """The process is no more: nothing that would have come after this does."""
-
-
-class Fuse:
-    """Counts the moments at which a worker can be struck, and strikes at one of them."""
-
-    def __init__(self) -> None:
-        self._left: int | None = None
-        self._strike: Callable[[], None] = self._kill
-
-    def set(self, moments: int | None, strike: Callable[[], None] | None = None) -> None:
-        self._left, self._strike = moments, strike or self._kill
-
-    def tick(self) -> None:
-        if self._left is None:
-            return
-        self._left -= 1
-        if self._left < 0:
-            self._left = None
-            self._strike()
-
-    @staticmethod
-    def _kill() -> None:
-        raise Killed
-
-
-class StruckBook(OrderBook):
-    """A book whose user can be struck before and after everything that is written."""
-
-    fuse = Fuse()
-
-    def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        written = (
-            "change",
-            "remark",
-            "begin_sending",
-            "record_batch",
-            "claim",
-            "renew_lease",
-            "release",
-            "plan_renewal",
-        )
-        return around(self.fuse, found) if name in written else found
-
-
-def around(fuse: Fuse, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the call with a moment before it and one after."""
-
-    def both(*words: Any, **named: Any) -> Any:
-        fuse.tick()
-        result = call(*words, **named)
-        fuse.tick()
-        return result
-
-    return both
-
-
-class Line:
-    """The line to the service: carries calls, loses answers, and knows which orders arrived."""
-
-    def __init__(self, client: IoTManager, fuse: Fuse) -> None:
-        self._client, self._fuse = client, fuse
-        self.settings = client.settings
-        self.fate, self.down = "fine", False
-        self.accepted: defaultdict[str, list[int]] = defaultdict(list)
-        self._late: list[tuple[str, Callable[[], Any]]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        call = getattr(self._client, name)
-        if name in ("create_single_cert_batch", "upload_csr_batch"):
-            return lambda *words, **named: self._order(str(words[1]).removesuffix(".csr"), call, words, **named)
-        return around(
-            self._fuse,
-            self._revoke
-            if name == "revoke_certificate"
-            else lambda *words, **named: self._read(call, *words, **named),
-        )
-
-    def _read(self, call: Callable[..., Any], *words: Any, **named: Any) -> Any:
-        if self.down:
-            raise UnreachableError("nobody there")
-        return call(*words, **named)
-
-    def _revoke(self, *words: Any) -> None:
-        fate, self.fate = self.fate, "fine"
-        if fate in ("fine", "lost"):
-            self._client.revoke_certificate(*words)
-        if fate != "fine":
-            raise OutcomeUnknownError("no answer")
-
-    def _order(
-        self, name: str, call: Callable[..., Any], words: tuple[Any, ...], *, before_send: Callable[[], None]
-    ) -> Any:
-        fate, self.fate = self.fate, "fine"
-        self._fuse.tick()
-        if fate == "unreachable" or self.down:
-            raise UnreachableError("nobody there")
-        before_send()
-        if fate == "refused":
-            raise APIError(400, "not like this")
-        if fate == "late":
-            self._late.append((name, lambda: call(*words)))
-        if fate in ("late", "never"):
-            self._fuse.tick()
-            raise OutcomeUnknownError("no answer")
-        batch = self._carried_out(name, lambda: call(*words))
-        self._fuse.tick()
-        if fate == "lost":
-            raise OutcomeUnknownError("no answer")
-        return batch
-
-    def _carried_out(self, name: str, call: Callable[[], Any]) -> Any:
-        batch = call()
-        self.accepted[name].append(batch.batch_id)
-        return batch
-
-    def arrive(self) -> None:
-        """Carry out what is still under way."""
-        while self._late:
-            self._carried_out(*self._late.pop(0))
-
-    def under_way(self, name: str) -> bool:
-        return any(each == name for each, _ in self._late)
+def die() -> None:
+    """End as a process does that is killed."""
+    raise Killed
 
 
 class Orders(RuleBasedStateMachine):
@@ -205,95 +127,159 @@ class Orders(RuleBasedStateMachine):
         folder = self.held.enter_context(tempfile.TemporaryDirectory(dir=FOLDER))
         self.path = Path(folder, "orders.sqlite3")
         shutil.copy(empty_book, self.path)
-        self.secrets = MemorySecretStore()
-        self.fuse = StruckBook.fuse = Fuse()
-        self.line = Line(client, self.fuse)
-        self.placed: set[str] = set()
+        self.moments = WatchedBook.moments = Moments()
+        self.secrets = WatchedSecrets(self.moments)
+        self.grants = WatchedBook.grants = Grants()
+        self.wire = Wire()
+        self.lines = {name: Line(client, self.wire, self.moments) for name in ("first", "last")}
+        self.sleepers: list[Sleeper] = []
+        self.placed: dict[str, OrderRequest] = {}
         self.anew: Counter[str] = Counter()
         self.given_up: set[str] = set()
         self.delivered: set[str] = set()
+        self.mistaken: list[str] = []
         self.refuses_delivery = False
+        self.set_ahead = 0.0
         self.open()
 
     def open(self) -> None:
-        self.book = StruckBook(self.path, secrets=self.secrets, clock=self.clock)
+        self.book = self.held.enter_context(WatchedBook(self.path, secrets=self.secrets, clock=self.clock))
 
-    @initialize(reorder=st.booleans(), probe=st.sampled_from([0, 0, 12]), keys=st.sets(KEYS, min_size=1))
-    def begin(self, reorder: bool, probe: int, keys: set[str]) -> None:
+    @initialize(
+        reorder=st.booleans(),
+        probe=st.sampled_from([0, 0, 12]),
+        known=st.booleans(),
+        answers=st.booleans(),
+        keys=st.sets(KEYS, max_size=2),
+    )
+    def begin(self, reorder: bool, probe: int, known: bool, answers: bool, keys: set[str]) -> None:
         self.emulator.control.reset()
         self.clock.ahead = self.emulator.control.now() - time.time()
         self.allowed = WorkerRules(reorder=reorder, probe=probe, longest_wait=60.0)
+        self.answers = answers
+        if known:
+            self.place("known", KNOWN)
+            self.let_all_end()
         for key in sorted(keys):
             self.place(key)
 
-    def worker(self, name: str) -> OrderWorker:
-        line = cast(Service, self.line)
-        return OrderWorker(self.book, line, deliver=self.deliver, rules=self.allowed, name=name, clock=self.clock)
+    def worker(self, name: str, line: Line) -> OrderWorker:
+        service = cast(Service, line)
+        return OrderWorker(self.book, service, deliver=self.deliver, rules=self.allowed, name=name, clock=self.clock)
 
-    def deliver(self, order: Order, _: object) -> None:
-        self.fuse.tick()
+    def deliver(self, order: Order, bundle: Bundle) -> None:
+        self.moments.here("delivering")
         if self.refuses_delivery:
             raise RuntimeError("not now")
         self.delivered.add(order.key)
-        self.fuse.tick()
+        (issued,) = open_bundle(bundle.archive, bundle.password)
+        if order.certificate is None or issued.serial_number != order.certificate.serial_number:
+            self.mistaken.append(f"{order} was handed {issued}")
+        self.moments.here("delivered")
 
     # What somebody does
 
     @rule(key=KEYS)
-    def place(self, key: str) -> None:
-        self.book.place(key, WANTED[key])
-        self.placed.add(key)
+    def place(self, key: str, wanted: OrderRequest | None = None) -> None:
+        self.placed[key] = wanted or WANTED[key]
+        self.book.place(key, self.placed[key])
+
+    def place_another(self, like: str) -> None:
+        """Place an order that nobody has begun with yet."""
+        wanted = WANTED[like]
+        # Of two orders for the same key nobody can tell which batch is whose.
+        csr = None if wanted.csr is None else request.__wrapped__(wanted.common_name)
+        self.place(f"{like}-{len(self.placed)}", dataclasses.replace(wanted, csr=csr))
 
     @rule(seconds=PAUSES, fate=FATES, down=st.sampled_from([False, False, False, True]), limit=st.integers(1, 3))
     def step(self, seconds: float, fate: str, down: bool, limit: int) -> None:
         self.pass_time(seconds)
-        self.line.fate, self.line.down = fate, down
-        self.worker("first").step(limit)
-        self.line.fate, self.line.down = "fine", False
+        line = self.lines["first"]
+        line.fate, line.down = fate, down
+        self.worker("first", line).step(limit)
+        line.fate, line.down = "fine", False
 
     @rule(seconds=PAUSES, fate=FATES, moment=MOMENTS)
-    def step_and_be_killed(self, seconds: float, fate: str, moment: int) -> None:
+    def step_and_be_killed(self, seconds: float, fate: str, moment: Strike) -> None:
         self.pass_time(seconds)
-        self.line.fate = fate
-        self.fuse.set(moment)
+        line = self.lines["first"]
+        line.fate = fate
+        self.moments.strike(moment, die)
         try:
-            self.worker("first").step(2)
+            self.worker("first", line).step(2)
         except Killed:
-            self.book.close()
             self.open()
         finally:
-            self.fuse.set(None)
-        self.line.fate = "fine"
+            self.moments.strike(None)
+        line.fate = "fine"
 
-    @rule(seconds=PAUSES, fate=FATES, moment=MOMENTS, stopped=PAUSES)
-    def step_and_be_stopped_while_another_works(self, seconds: float, fate: str, moment: int, stopped: float) -> None:
-        def meanwhile() -> None:
-            self.pass_time(stopped)
-            self.boot.ahead += LONG
-            self.worker("second").step(3)
+    @rule(key=KEYS, trouble=TROUBLES, meanwhile=MEANWHILE, wakes=st.booleans())
+    def step_and_fall_asleep(self, key: str, trouble: Trouble, meanwhile: list[str], wakes: bool) -> None:
+        self.place_another(key)
+        sleeper = self.asleep(trouble)
+        for each in meanwhile:
+            self.happens(each)
+        if wakes:
+            sleeper.go_on()
 
-        self.pass_time(seconds)
-        self.line.fate = fate
-        self.fuse.set(moment, meanwhile)
-        self.worker("first").step(2)
-        self.fuse.set(None)
-        self.line.fate = "fine"
+    @rule(key=KEYS, before=FATES, first=TROUBLES, meanwhile=MEANWHILE, second=TROUBLES, then=MEANWHILE)
+    def two_fall_asleep(
+        self, key: str, before: str, first: Trouble, meanwhile: list[str], second: Trouble, then: list[str]
+    ) -> None:
+        self.place_another(key)
+        self.step(0.0, before, False, 3)
+        self.pass_time(6.0)
+        sleepers = [self.asleep(first)]
+        for each in meanwhile:
+            self.happens(each)
+        sleepers.append(self.asleep(second))
+        for sleeper in sleepers:
+            sleeper.go_on()
+            for each in then:
+                self.happens(each)
+
+    def asleep(self, trouble: Trouble) -> Sleeper:
+        """Have a worker begin to work, and fall asleep."""
+        line = Line(self.client, self.wire, self.moments)
+        line.fate = trouble.fate
+        sleeper = Sleeper(self.moments, functools.partial(self.worker("sleeper", line).step, 3))
+        self.sleepers.append(sleeper)
+        sleeper.go_on(trouble.stall)
+        return sleeper
+
+    def happens(self, what: str) -> None:
+        """Let a while go by, in which another worker takes over what is left, and somebody says what became of it."""
+        if what in ("wait", "take over", "take over and lose"):
+            self.pass_time(LONG)
+        if what in ("work", "take over", "take over and lose"):
+            self.step(0.0, "fine", False, 3)
+        if what in ("answer", "take over", "take over and lose"):
+            self.say_what_became_of_them()
+        if what in ("take over", "take over and lose"):
+            self.step(0.0, "lost" if what == "take over and lose" else "fine", False, 3)
+
+    @rule(which=st.integers(0, 3), stall=st.none() | STALLS)
+    def go_on(self, which: int, stall: Strike | None) -> None:
+        asleep = [each for each in self.sleepers if not each.over]
+        if asleep:
+            asleep[which % len(asleep)].go_on(stall)
 
     def pass_time(self, seconds: float) -> None:
-        if seconds > 100.0:
-            # Nothing is under way for longer than an order is given to settle.
-            self.line.arrive()
+        self.wire.pass_time(seconds)
         self.clock.ahead += seconds
         self.boot.ahead += seconds
         self.emulator.control.advance(seconds)
 
-    @rule()
-    def what_is_under_way_arrives(self) -> None:
-        self.line.arrive()
-
-    @rule(refuses=st.booleans())
-    def take_no_delivery(self, refuses: bool) -> None:
-        self.refuses_delivery = refuses
+    @rule(what=st.sampled_from(["arrive", "take no delivery", "take delivery", "ahead", "behind", "right"]))
+    def something_else_changes(self, what: str) -> None:
+        if what == "arrive":
+            self.wire.arrive()
+        elif "delivery" in what:
+            self.refuses_delivery = what == "take no delivery"
+        else:
+            ahead = {"ahead": 300.0, "behind": -300.0, "right": 0.0}[what]
+            self.clock.ahead += ahead - self.set_ahead
+            self.set_ahead = ahead
 
     # What is drawn never depends on how far things are: a busy machine may be a little further the second time.
 
@@ -302,31 +288,37 @@ class Orders(RuleBasedStateMachine):
         order = self.order(key)
         if order is not None and order.state is not OrderState.DELIVERED:
             self.book.cancel(key, "no longer wanted")
+            self.grants.broken(order.uid)
 
     @rule(key=KEYS, order_anew=st.booleans())
     def retry(self, key: str, order_anew: bool) -> None:
         order = self.order(key)
         if order is not None and order.state in FRUITLESS and key not in self.given_up:
             again = self.book.retry(key, order_anew=order_anew)
+            self.grants.broken(order.uid)
             self.anew[key] += again.state is OrderState.PLANNED
 
-    @rule(key=KEYS, give_up=st.booleans())
-    def resolve(self, key: str, give_up: bool) -> None:
+    @rule(key=KEYS)
+    def give_up(self, key: str) -> None:
         order = self.order(key)
-        if order is None or order.state is not OrderState.UNKNOWN or self.line.under_way(str(order.batch_name)):
-            return
-        there = self.line.accepted[str(order.batch_name)]
-        if give_up:
+        if order is not None and self.is_asked_about(order):
             self.given_up.add(key)
             self.book.resolve(key, give_up=True, reason="enough")
-        elif there:
-            self.book.resolve(key, batch_id=there[0])
-        else:
-            self.book.resolve(key, absent=True)
+            self.grants.broken(order.uid)
+
+    @rule()
+    def say_what_became_of_them(self) -> None:
+        for order in filter(self.is_asked_about, self.orders()):
+            there = self.wire.batches(order.batch_name)
+            self.book.resolve(order.key, batch_id=there[0] if there else None, absent=not there)
+            self.grants.broken(order.uid)
+
+    def is_asked_about(self, order: Order) -> bool:
+        return order.state is OrderState.UNKNOWN and not self.wire.under_way(str(order.batch_name))
 
     @rule(which=st.integers(0, 9))
     def reject_at_the_portal(self, which: int) -> None:
-        numbers = sorted(itertools.chain(*self.line.accepted.values()))
+        numbers = sorted(itertools.chain(*self.wire.accepted.values()))
         if which < len(numbers) and self.emulator.control.batch(numbers[which])["rejectable"]:
             self.emulator.control.reject(numbers[which], "not today")
 
@@ -340,14 +332,14 @@ class Orders(RuleBasedStateMachine):
 
     def batches_of(self, order: Order) -> list[int]:
         """Return every batch that the service made for an order, the earliest first."""
-        return [number for name, numbers in self.line.accepted.items() if order.uid in name for number in numbers]
+        return [number for name, numbers in self.wire.accepted.items() if order.uid in name for number in numbers]
 
     @invariant()
     def nothing_is_doubled_and_nothing_is_lost(self) -> None:
         orders = self.orders()
-        assert {order.key: order.wanted for order in orders} == {key: WANTED[key] for key in self.placed}
+        assert {order.key: order.wanted for order in orders} == self.placed
         uids = {order.uid for order in orders}
-        assert all(any(uid in name for uid in uids) for name in self.line.accepted)
+        assert all(any(uid in name for uid in uids) for name in self.wire.accepted)
         taken = [order.batch_id for order in orders if order.batch_id is not None]
         assert len(set(taken)) == len(taken)
         for order in orders:
@@ -356,23 +348,41 @@ class Orders(RuleBasedStateMachine):
             assert order.batch_id is None or order.batch_id in batches, order
             assert len(self.book.history(order.key)) <= 50
             assert "error of the program" not in str(order.attention), order
+            sent = self.wire.passwords.get(order.batch_id or 0)
+            assert sent is None or self.book.password(order.key) == sent, order
+        assert self.mistaken == []
+        assert self.grants.faults == []
 
     # What is so in the end
 
     def teardown(self) -> None:
         try:
             if hasattr(self, "allowed"):
-                self.fuse.set(None)
                 self.refuses_delivery = False
                 self.boot.ahead += LONG
                 self.let_all_end()
+                self.let_all_come_late()
         finally:
-            self.book.close()
+            for each in self.sleepers:
+                each.kill()
             self.held.close()
 
+    def let_all_come_late(self) -> None:
+        """Have what is under way arrive, and those that sleep go on, when the others have long done their work."""
+        self.pass_time(LONG)
+        if self.answers:
+            self.say_what_became_of_them()
+        self.let_all_end()
+        for each in self.sleepers:
+            each.go_on()
+            self.nothing_is_doubled_and_nothing_is_lost()
+        self.let_all_end()
+
     def let_all_end(self) -> None:
+        # Whatever waits is due then, also by a clock that was set back.
+        self.pass_time(700.0)
         for _ in range(40):
-            self.worker("last").step(10)
+            self.worker("last", self.lines["last"]).step(10)
             if all(self.rests(order) for order in self.orders()):
                 break
             self.pass_time(61.0)
@@ -398,7 +408,7 @@ class Orders(RuleBasedStateMachine):
         for number in self.batches_of(order):
             told = order.attention is not None or order.key in self.given_up or self.anew[order.key]
             assert number == order.batch_id or told, order
-        found = self.line.accepted[str(order.batch_name)]
+        found = self.wire.batches(order.batch_name)
         if order.state is OrderState.UNKNOWN and self.listed and (self.named or order.wanted.csr is None):
             assert not found, order
 
@@ -406,9 +416,7 @@ class Orders(RuleBasedStateMachine):
 @pytest.fixture
 def boot() -> Iterator[Clock]:
     """How long this machine has been running, and how far that was moved."""
-    clock = Clock()
-    moved = SimpleNamespace(clock_gettime=lambda which: time.clock_gettime(which) + clock.ahead)
-    with swapped(lease, "time", moved):
+    with boot_clock() as clock:
         yield clock
 
 

@@ -79,7 +79,7 @@ def test_what_is_expected_follows_what_was_seen(order: Order) -> None:
 
 def test_no_look_is_later_than_the_rules_allow(order: Order) -> None:
     pace = Pace()
-    for _ in range(20):
+    for _ in range(50):
         pace.learn(looked_at(order, S.ISSUING, 9_000.0), RULES)
     assert pace.first_look(RULES) == pytest.approx(RULES.longest_pause)
     for _ in range(50):
@@ -102,4 +102,16 @@ def test_a_clock_that_was_set_back_teaches_nothing_absurd(order: Order) -> None:
     pace.learn(looked_at(order, S.ISSUING, -1e6), RULES)
     assert pace.first_look(RULES) == 0.0
     pace.learn(looked_at(order, S.ISSUING, 1e9), RULES)
-    assert pace.first_look(RULES) == RULES.longest_pause / 2
+    assert pace.first_look(RULES) == 0.0
+
+
+def test_one_order_that_is_late_says_nothing_of_the_next(order: Order) -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.learn(looked_at(order, S.ISSUING, 3.0), RULES)
+    pace.learn(looked_at(order, S.PLACED, 3.0), RULES)
+    before = pace.first_look(RULES)
+    pace.learn(looked_at(order, S.ISSUING, 7_200.0), RULES)
+    assert pace.first_look(RULES) == before
+    pace.learn(looked_at(order, S.ISSUING, 4.0), RULES)
+    assert before < pace.first_look(RULES) < 4.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -37,9 +36,8 @@ Opened = Callable[..., Desk]
 
 
 @pytest.fixture
-def opened(tmp_path: Path, empty_book: Path) -> Iterator[Opened]:
+def opened(tmp_path: Path) -> Iterator[Opened]:
     """Open a desk whose emulator is as the keyword arguments say."""
-    shutil.copy(empty_book, tmp_path / "orders.sqlite3")
     with ExitStack() as held:
 
         def open_one(rules: WorkerRules = CAREFUL, **options: Any) -> Desk:
@@ -302,10 +300,12 @@ def attention_amid(desk: Desk, *fault: str) -> str:
     name, *calls = fault or ("", "")
     if fault:
         desk.control.add_fault(name, calls=calls)
-    with IoTManager(settings_for(desk.emulator, timeout=0.2), clock=desk.clock) as desk.client:
+    timeout, patient = 0.2 if name == "hang" else 5.0, desk.client
+    with IoTManager(settings_for(desk.emulator, timeout=timeout), clock=desk.clock) as desk.client:
         for _ in range(2):
             desk.step()
             desk.wait(3.0)
+    desk.client = patient
     desk.control.clear_faults()
     return str(desk.book.get("vasp").attention)
 

@@ -213,10 +213,10 @@ def test_threads_that_put_at_once_lose_nothing(folder: Path) -> None:
 def test_archives_go_beside_the_keyring(memory_keyring: MemoryKeyring) -> None:
     archives = MemorySecretStore()
     store = KeyringSecretStore("orders", archives)
-    store.put(secret_name(UID, ARCHIVE), b"PK")
+    store.put(secret_name(UID, ARCHIVE, 70), b"PK")
     store.put(NAME, b"correct-horse")
     assert memory_keyring.entries == {("orders", NAME): "correct-horse"}
-    assert archives.get(secret_name(UID, ARCHIVE)) == b"PK"
+    assert archives.get(secret_name(UID, ARCHIVE, 70)) == b"PK"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sectigo_iot import (
     UnreachableError,
 )
 from sectigo_iot.emulator import Emulator
-from sectigo_iot.orders import MemorySecretStore, OrderState
+from sectigo_iot.orders import MemorySecretStore, OrderBook, OrderState
 from sectigo_iot.orders.steps import sending
 from sectigo_iot.orders.steps.choosing import REMEMBERED
 from sectigo_iot.pki import open_bundle
@@ -58,13 +58,13 @@ def four() -> Iterator[Emulator]:
 
 @pytest.fixture
 def sender(service: Emulator, tmp_path: Path) -> Iterator[Sender]:
-    with open_sender(service, tmp_path) as made:
+    with open_sender(service, tmp_path, kept=True) as made:
         yield made
 
 
 @pytest.fixture
 def chooser(four: Emulator, tmp_path: Path) -> Iterator[Sender]:
-    with open_sender(four, tmp_path) as made:
+    with open_sender(four, tmp_path, kept=True) as made:
         yield made
 
 
@@ -163,7 +163,7 @@ def test_what_is_known_is_asked_for_anew_after_a_minute(sender: Sender) -> None:
 
 
 def test_threads_ask_once_between_them(service: Emulator, tmp_path: Path) -> None:
-    with open_sender(service, tmp_path) as sender:
+    with open_sender(service, tmp_path, kept=True) as sender:
         sender.control.add_fault("late-reply", calls=("userAuthorities",), seconds=0.2)
         for number in range(6):
             sender.place(f"vasp-{number}")
@@ -254,7 +254,7 @@ def test_every_fault_is_told_before_anything_is_spent(sender: Sender) -> None:
 
 
 def test_names_that_the_profile_would_drop_are_refused(tmp_path: Path) -> None:
-    with Emulator("manual") as manual, open_sender(manual, tmp_path) as sender:
+    with Emulator("manual") as manual, open_sender(manual, tmp_path, kept=True) as sender:
         order = sender.ordered(NAME, "www.example.com", profile="42")
         assert order.state is OrderState.REJECTED
         assert "dNSName is not a parameter" in order.reason
@@ -317,7 +317,7 @@ def test_a_signing_request_that_would_be_refused_is_rejected(sender: Sender, fau
 def test_an_answer_that_is_lost_is_unknown_and_told_by_the_name(
     service: Emulator, tmp_path: Path, fault: str, own_request: bool
 ) -> None:
-    with open_sender(service, tmp_path, timeout=0.4) as sender:
+    with open_sender(service, tmp_path, kept=True, timeout=0.4) as sender:
         details = {"value": "handled"} if fault in ("html", "null") else {}
         sender.control.queue_fault(fault, calls=("createSingleCertBatch", "upload"), **details)
         order = sender.ordered(csr=request(NAME) if own_request else None)
@@ -509,7 +509,7 @@ def test_a_book_that_stays_away_leaves_the_batch_in_the_log(
 
 
 def test_fifty_orders_race_for_twenty_licences(tmp_path: Path) -> None:
-    with Emulator(balances={423: 20}) as service, open_sender(service, tmp_path, timeout=20.0) as sender:
+    with Emulator(balances={423: 20}) as service, open_sender(service, tmp_path, kept=True, timeout=20.0) as sender:
         for number in range(50):
             sender.place(f"vasp-{number}")
         leases = iter(sender.book.claim("racer", seconds=600, limit=50))
@@ -595,3 +595,94 @@ def test_whoever_lost_the_order_replaces_no_password_that_was_sent(sender: Sende
     assert order.batch_id is not None
     (issued,) = open_bundle(client.download_bytes(order.batch_id), (kept[0] or b"").decode())
     assert issued.dns_names == order.wanted.names
+
+
+# A log-in that fails is not the order
+
+
+LOGIN_FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("json-error", {"status": 500}),
+    ("unavailable", {}),
+    ("json-error", {"status": 404}),
+    ("hang", {}),
+]
+
+
+@pytest.fixture
+def impatient(service: Emulator, tmp_path: Path) -> Iterator[Sender]:
+    """A sender that knows already what it orders from, and does not wait for long."""
+    with open_sender(service, tmp_path, timeout=0.4) as made:
+        made.place("first", "first.example.com")
+        assert made.send().state is OrderState.PLACED
+        yield made
+
+
+def is_planned_again_and_sent_later(sender: Sender) -> None:
+    order = sender.book.get("vasp")
+    assert (order.state, order.failures, sender.accepted()) == (OrderState.PLANNED, 1, 0)
+    assert all(event.new not in (OrderState.UNKNOWN, OrderState.REJECTED) for event in sender.book.history("vasp"))
+    sender.control.clear_faults()
+    sender.clock.ahead += 5
+    assert sender.send().state is OrderState.PLACED
+    assert sender.accepted() == 1
+
+
+@pytest.mark.parametrize(("fault", "more"), LOGIN_FAULTS, ids=str)
+def test_a_log_in_that_fails_before_an_order_is_not_the_orders(
+    impatient: Sender, fault: str, more: dict[str, Any]
+) -> None:
+    impatient.client.forget_tokens()  # type: ignore[attr-defined]
+    impatient.control.add_fault(fault, calls=("authenticate", "refresh"), **more)
+    impatient.place()
+    impatient.send()
+    assert impatient.requests()["createSingleCertBatch"] == 1, "that of the first alone"
+    is_planned_again_and_sent_later(impatient)
+
+
+@pytest.mark.parametrize(("fault", "more"), LOGIN_FAULTS, ids=str)
+def test_a_log_in_that_fails_when_the_order_was_refused_for_its_token_is_not_the_orders(
+    impatient: Sender, fault: str, more: dict[str, Any]
+) -> None:
+    impatient.control.queue_fault("token-dropped", calls=("createSingleCertBatch",))
+    impatient.control.add_fault(fault, calls=("authenticate", "refresh"), **more)
+    impatient.place()
+    impatient.send()
+    assert impatient.requests()["createSingleCertBatch"] == 2, "that of the first, and the one that was refused"
+    is_planned_again_and_sent_later(impatient)
+
+
+# Passwords that are there, and that are not
+
+
+def test_a_book_that_was_restored_replaces_no_password_that_was_sent(sender: Sender, tmp_path: Path) -> None:
+    sender.place()
+    sender.book.backup(tmp_path / "before")
+    first = sender.send()
+    assert first.batch_id is not None
+    secrets, clock = sender.book.secrets, sender.clock
+    with OrderBook(tmp_path / "before", secrets=secrets, clock=clock) as sender.book:
+        assert sender.send().state is OrderState.PLACED
+        kept = (sender.secret() or b"").decode()
+        assert sender.book.get("vasp").password_number == first.password_number
+    archive = sender.client.download_bytes(first.batch_id)
+    assert len(open_bundle(archive, kept)) == 1
+
+
+def test_a_password_that_is_put_back_has_the_order_go_on(sender: Sender) -> None:
+    order = sender.place(password="correct horse battery")
+    sender.book.secrets.remove(f"{order.uid}.password")
+    failed = sender.send()
+    assert failed.state is OrderState.FAILED
+    assert "put it back and retry" in (failed.attention or "")
+    assert sender.place(password="correct horse battery") == failed
+    sender.book.retry("vasp")
+    assert sender.send().state is OrderState.PLACED
+    assert sender.secret() == b"correct horse battery"
+
+
+def test_a_password_of_what_is_over_is_not_kept_again(sender: Sender) -> None:
+    order = sender.place(password="correct horse battery")
+    sender.book.cancel("vasp", "not wanted")
+    sender.book.secrets.remove(f"{order.uid}.password")
+    assert sender.place(password="correct horse battery").state is OrderState.CANCELLED
+    assert sender.secret() is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import signal
 import subprocess
 import time
@@ -34,9 +33,8 @@ Opened = Callable[..., Desk]
 
 
 @pytest.fixture
-def opened(tmp_path: Path, empty_book: Path) -> Iterator[Opened]:
+def opened(tmp_path: Path) -> Iterator[Opened]:
     """Open a desk whose emulator is as the keyword arguments say."""
-    shutil.copy(empty_book, tmp_path / "orders.sqlite3")
     with ExitStack() as held:
 
         def open_one(**options: Any) -> Desk:
@@ -137,7 +135,7 @@ def revoked_by_somebody(opened: Opened) -> Desk:
 def without_its_archive(opened: Opened) -> Desk:
     desk = opened()
     order = desk.put(until=OrderState.FETCHED)
-    desk.book.secrets.remove(f"{order.uid}.{ARCHIVE}")
+    desk.book.secrets.remove(f"{order.uid}.{ARCHIVE}{order.batch_id}")
     return desk
 
 

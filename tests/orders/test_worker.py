@@ -31,8 +31,10 @@ from sectigo_iot.orders import (
 )
 from sectigo_iot.orders.keeping import Keeper
 from sectigo_iot.orders.steps.handlers import HANDLERS
+from sectigo_iot.orders.work import Work
 from tests.commands.signing_requests import request
 from tests.conftest import settings_for
+from tests.orders.desk import Desk
 from tests.orders.postgres import Postgres
 from tests.orders.processes import LEASE, RULES, TIMEOUT, until
 
@@ -47,6 +49,13 @@ def book(tmp_path: Path) -> Iterator[OrderBook]:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[IoTManager]:
+    with IoTManager(settings_for(emulator, timeout=5.0)) as manager:
+        yield manager
+
+
+@pytest.fixture
+def hasty(emulator: Emulator) -> Iterator[IoTManager]:
+    """A client for tests in which a lease has to run out: on a busy machine a request may take longer than it has."""
     with IoTManager(settings_for(emulator, timeout=TIMEOUT)) as manager:
         yield manager
 
@@ -54,7 +63,7 @@ def client(emulator: Emulator) -> Iterator[IoTManager]:
 @pytest.fixture
 def worker(book: OrderBook, client: IoTManager) -> Make:
     def make(**changes: Any) -> OrderWorker:
-        wanted = {"rules": RULES, "threads": 2, "lease_seconds": LEASE, **changes}
+        wanted = {"rules": RULES, "threads": 2, **changes}
         return OrderWorker(book, wanted.pop("client", client), **wanted)
 
     return make
@@ -131,11 +140,13 @@ def test_asyncio_lets_it_run_in_a_thread(book: OrderBook, worker: Make) -> None:
         running = worker()
         task = asyncio.create_task(asyncio.to_thread(running.run))
         beats = 0
-        while states(book) != {OrderState.DELIVERED}:
-            beats += 1
-            await asyncio.sleep(0.02)
-        running.stop()
-        await task
+        try:
+            while states(book) != {OrderState.DELIVERED}:
+                beats += 1
+                await asyncio.sleep(0.02)
+        finally:
+            running.stop()
+            await task
         return beats
 
     place(book, 2)
@@ -238,15 +249,15 @@ def test_a_delivery_that_ends_its_thread_has_only_failed(
 
 
 def test_a_delivery_that_outlasts_the_lease_is_not_made_twice(
-    book: OrderBook, worker: Make, tmp_path: Path, client: IoTManager
+    book: OrderBook, worker: Make, tmp_path: Path, hasty: IoTManager
 ) -> None:
     place(book, 1)
     delivered = Deliveries(lambda _: time.sleep(1.1 * LEASE))
     with OrderBook(tmp_path / "orders.sqlite3") as same:
-        other = OrderWorker(same, client, deliver=delivered, rules=RULES, lease_seconds=LEASE)
+        other = OrderWorker(same, hasty, deliver=delivered, rules=RULES, lease_seconds=LEASE)
         thread = threading.Thread(target=other.run, kwargs={"until_idle": True})
         thread.start()
-        worker(deliver=delivered).run(until_idle=True)
+        worker(deliver=delivered, client=hasty, lease_seconds=LEASE).run(until_idle=True)
         thread.join()
     assert (len(delivered.keys), states(book)) == (1, {OrderState.DELIVERED})
 
@@ -272,13 +283,13 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Away]:
 
 def test_a_book_that_is_away_is_waited_for(away: Away, client: IoTManager, caplog: pytest.LogCaptureFixture) -> None:
     away.faults = [OrderBookError("no connection", passes=True)] * 3
-    OrderWorker(away, client, rules=RULES, lease_seconds=LEASE).run(until_idle=True)
+    OrderWorker(away, client, rules=RULES).run(until_idle=True)
     assert states(away) == {OrderState.DELIVERED}
     assert caplog.text.count("the order book is away: no connection") == 3
 
 
 def test_a_server_that_goes_away_in_mid_step_is_waited_for(
-    postgres: Postgres, client: IoTManager, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+    postgres: Postgres, hasty: IoTManager, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
 ) -> None:
     monkeypatch.setattr("sectigo_iot.orders.supply.FIRST_PAUSE", 0.1)
     fetched, back = threading.Event(), threading.Event()
@@ -289,7 +300,7 @@ def test_a_server_that_goes_away_in_mid_step_is_waited_for(
 
     with OrderBook(postgres.url(postgres.new_database()), secrets=MemorySecretStore()) as book:
         place(book, 4)
-        worker = OrderWorker(book, client, deliver=deliver, rules=RULES, threads=2, lease_seconds=LEASE)
+        worker = OrderWorker(book, hasty, deliver=deliver, rules=RULES, threads=2, lease_seconds=LEASE)
         thread = threading.Thread(target=worker.run, kwargs={"until_idle": True})
         thread.start()
         assert fetched.wait(20)
@@ -305,8 +316,8 @@ def test_a_server_that_goes_away_in_mid_step_is_waited_for(
 def test_a_book_of_no_use_ends_it(away: Away, client: IoTManager) -> None:
     away.faults = [OrderBookError("damaged")]
     with pytest.raises(OrderBookError, match="damaged"):
-        OrderWorker(away, client, rules=RULES, lease_seconds=LEASE).run()
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("orders-")], 1)
+        OrderWorker(away, client, rules=RULES).run()
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("orders-")], 5)
 
 
 def test_finished_orders_go_to_the_archive_in_time(
@@ -344,7 +355,11 @@ def test_the_name_tells_machine_and_process(worker: Make) -> None:
 
 
 def test_a_step_that_does_not_end_is_told_and_kept(
-    book: OrderBook, worker: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    book: OrderBook,
+    worker: Make,
+    hasty: IoTManager,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("sectigo_iot.orders.keeping.LONG", 0.0)
     place(book, 1)
@@ -356,7 +371,7 @@ def test_a_step_that_does_not_end_is_told_and_kept(
         told.append(book.get(order.key).attention)
 
     delivered = Deliveries(hang)
-    worker(deliver=delivered).run(until_idle=True)
+    worker(deliver=delivered, client=hasty, lease_seconds=LEASE).run(until_idle=True)
     assert told[0] is not None
     assert "does not end" in told[0]
     assert "does not end" in caplog.text
@@ -364,12 +379,13 @@ def test_a_step_that_does_not_end_is_told_and_kept(
 
 
 def test_what_is_told_of_a_step_that_does_not_end_leaves_it_what_it_knows(
-    book: OrderBook, monkeypatch: pytest.MonkeyPatch
+    book: OrderBook, client: IoTManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends while that is written down, and what was read before would be gone on with: delivered twice."""
     monkeypatch.setattr("sectigo_iot.orders.keeping.LONG", 0.0)
     place(book, 1)
     (lease,) = book.claim("slow", seconds=60)
+    heard: list[OrderEvent] = []
     change, told = book.change, threading.Event()
 
     def late(of: Lease, *arguments: Any, **fields: Any) -> None:
@@ -379,8 +395,73 @@ def test_what_is_told_of_a_step_that_does_not_end_leaves_it_what_it_knows(
 
     monkeypatch.setattr(book, "change", late)
     keeper, before = Keeper(book, 0.1), lease.order
-    with keeper.holding(lease):
+    with keeper.holding(Work(book, client, RULES, lease, None, heard.append, time.time)):
         assert told.wait(10)
     keeper.end()
     assert lease.order is before
+    assert [event.kind for event in heard] == ["attention"]
     assert book.get(before.key).attention is not None
+
+
+def test_what_is_told_of_a_step_that_has_ended_meanwhile_is_taken_back(
+    book: OrderBook, worker: Make, hasty: IoTManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would stand there for good: the order is delivered, and nothing comes that takes it away."""
+    monkeypatch.setattr("sectigo_iot.orders.keeping.LONG", 0.0)
+    (name,) = place(book, 1)
+    said, remark, written = threading.Event(), book.remark, []
+
+    def slow(lease: Lease, kind: str, what: str) -> None:
+        remark(lease, kind, what)
+        if "does not end" in what and lease.order.state is OrderState.FETCHED:
+            said.set()
+            until(lambda: book.get(name).state is OrderState.DELIVERED)
+            written.append(what)
+
+    monkeypatch.setattr(book, "remark", slow)
+    carrying = worker(deliver=Deliveries(lambda _: said.wait(10)), client=hasty, lease_seconds=2 * LEASE)
+    carrying.run(until_idle=True)
+    order = book.get(name)
+    assert written
+    assert (order.state, order.attention) == (OrderState.DELIVERED, None)
+
+
+def test_stop_within_a_step_leaves_the_other_orders_to_others(desk: Desk) -> None:
+    for number in range(3):
+        desk.put(f"vasp-{number}", until=OrderState.FETCHED)
+    for number in range(3):
+        desk.book.retry(f"vasp-{number}")
+    stepping = OrderWorker(desk.book, desk.client, deliver=lambda *_: stepping.stop(), clock=desk.clock)
+    assert stepping.step(limit=5).carried == 1
+    assert desk.book.counts()[OrderState.DELIVERED] == 1
+    left = desk.book.claim("another", seconds=60, limit=5)
+    assert [lease.order.state for lease in left] == [OrderState.FETCHED] * 2
+
+
+class Stopping(MemorySecretStore):
+    """Secrets that stop a worker when the first is removed."""
+
+    worker: OrderWorker | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.removed: set[str] = set()
+
+    def remove(self, name: str) -> None:
+        self.removed.add(name.partition(".")[0])
+        if self.worker is not None:
+            self.worker.stop()
+        super().remove(name)
+
+
+def test_stop_while_orders_go_to_the_archive_ends_it_after_this_one(client: IoTManager, tmp_path: Path) -> None:
+    secrets = Stopping()
+    with OrderBook(tmp_path / "orders.sqlite3", secrets=secrets) as book:
+        for name in place(book, 5):
+            book.cancel(name, "not wanted")
+        secrets.worker = OrderWorker(book, client, archive_after=0.0)
+        secrets.worker.run()
+        assert len(secrets.removed) == 1
+        secrets.worker = None
+        OrderWorker(book, client, archive_after=0.0).run(until_idle=True)
+        assert len(secrets.removed) == 5

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import BundleError, SectigoError, clean
 from sectigo_iot.orders.order import Bundle
-from sectigo_iot.orders.secrets import ARCHIVE, KEY, secret_name
+from sectigo_iot.orders.secrets import KEY, secret_name
 from sectigo_iot.orders.states import OrderState
 from sectigo_iot.orders.steps.dates import DAY, next_look
-from sectigo_iot.orders.steps.fetching import NO_PASSWORD, archive_of, password_of
+from sectigo_iot.orders.steps.fetching import NO_PASSWORD, download, keep_archive, kept_archive, password_of
 from sectigo_iot.orders.steps.verifying import examine, facts_of
 from sectigo_iot.orders.steps.withdrawing import withdraw
 from sectigo_iot.redaction import redacted
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sectigo_iot.orders.protocols import Deliver
     from sectigo_iot.orders.work import Work
 
+_FAILED = "not delivered"
 _NO_KEY = "the private key that was given with it is not in the secret store"
 
 
@@ -46,10 +47,11 @@ def bundle_of(work: Work) -> Bundle | None:
     password, key = password_of(work), secrets.get(secret_name(order.uid, KEY))
     if (password is None and order.wanted.csr is None) or (key is None and order.key_given):
         return None
-    lost = secrets.get(secret_name(order.uid, ARCHIVE)) is None
-    archive = archive_of(work)
-    if lost:
+    archive = kept_archive(work)
+    if archive is None:
+        archive = download(work)
         _prove_same(work, archive, password)
+        keep_archive(work, archive)
     return Bundle(archive, password, key)
 
 
@@ -59,7 +61,6 @@ def _prove_same(work: Work, archive: bytes, password: str | None) -> None:
     came = None if found.fault is not None else facts_of(found.certificates[0])
     if came is not None and known is not None and came.fingerprint == known.fingerprint:
         return
-    work.book.secrets.remove(secret_name(work.order.uid, ARCHIVE))
     raise BundleError("the ZIP that was kept is lost, and the service sends another")
 
 
@@ -73,11 +74,8 @@ def _handed_over(work: Work, hand_over: Deliver) -> bool:
     try:
         hand_over(work.order, bundle)
     except BaseException as error:
-        _put_off(work, f"not delivered: {_told(error, bundle)}")
-        if (
-            isinstance(error, KeyboardInterrupt | SystemExit)
-            and threading.current_thread() is threading.main_thread()
-        ):
+        _put_off(work, f"{_FAILED}: {_told(error, bundle)}")
+        if isinstance(error, KeyboardInterrupt | SystemExit) and _is_asked_to_end():
             raise
         return False
     return True
@@ -88,7 +86,7 @@ def _put_off(work: Work, reason: str) -> None:
     told = [event.reason for event in work.book.history(work.order.key) if event.kind == "delivery"]
     if told[-1:] != [reason]:
         work.remark("delivery", reason)
-    work.retry_later(reason)
+    work.retry_later(reason, news=(_FAILED,))
 
 
 def _is_asked_to_end() -> bool:

@@ -40,9 +40,10 @@ def look(work: Work) -> None:
     if seen.verdict is Verdict.READY:
         work.pace.learn(work.order, work.rules)
         first = work.order.ready_at
-        work.move(
-            OrderState.READY, f"batch {batch_id} can be fetched", ready_at=work.clock() if first is None else first
-        )
+        # One that was ready before and not handed out: what a human was told of it still stands, and is told once.
+        attention = None if first is None else work.order.attention
+        ready_at = work.clock() if first is None else first
+        work.move(OrderState.READY, f"batch {batch_id} can be fetched", ready_at=ready_at, attention=attention)
     elif seen.verdict is Verdict.FAILED:
         end(work, failed(seen), issued=seen.info.success > 0)
     else:
@@ -101,11 +102,11 @@ def _wait(work: Work, seen: Look) -> None:
     work.pace.in_vain(order, work.rules)
     pause = pause_at(order, now, work.rules)
     attention = overdue(order, now, seen.status)
+    if attention is not None and attention not in (order.attention or ""):
+        work.ask(attention)
     if order.state is OrderState.PLACED:
         said = clean(seen.status) or "nothing"
         reason = f"the service is at work on batch {order.batch_id}, and says {said}"
         work.move(OrderState.ISSUING, reason, after=pause, attention=attention)
-    if attention is not None and attention not in (order.attention or ""):
-        work.ask(attention)
-    if order.state is not OrderState.PLACED:
+    else:
         work.note(next_at=now + pause, failures=0, attention=attention)

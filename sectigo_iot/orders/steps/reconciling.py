@@ -58,9 +58,9 @@ def _found(work: Work, evidence: Evidence) -> None:
     reason = f"it was accepted as batch {evidence.batch_id}: {evidence.how}"
     work.remark("evidence", reason)
     stray = evidence.stray and f"{evidence.stray}: revoke what it issues"
-    work.move(OrderState.PLACED, reason, batch_id=evidence.batch_id, attention=stray)
     if stray:
         work.ask(stray)
+    work.move(OrderState.PLACED, reason, batch_id=evidence.batch_id, attention=stray)
 
 
 def _order_anew(work: Work) -> None:

@@ -124,6 +124,9 @@ def _packed(work: Work, known: Known) -> _Parcel | None:
         check_csr(wanted, profile_id, known)
         return _Parcel(authorities, profile_id, wanted.params, wanted.csr)
     password, number = password_of(work), work.order.password_number
+    if password is None and (left := work.book.secrets.get(secret_name(work.order.uid, PASSWORD, work.lease.number))):
+        # Of a book that was restored: what was made under this number may have been sent.
+        password, number = left.decode(), work.lease.number
     params = order_parameters(wanted, profile_id, password, known)
     made = params.get(Param.PKCS12_PASSWORD)
     if made is not None and made != password:
@@ -240,6 +243,8 @@ def _back_or_said(work: Work, error: SectigoError | StoppedError) -> None:
 
 def _is_certain(error: SectigoError, left: bool) -> bool:
     """Whether nothing was carried out: it never left, or the service has said no. `left`: whether it may have."""
+    if error.of_login:
+        return True
     if isinstance(error, OutcomeUnknownError):
         return False
     if isinstance(error, APIError):
@@ -255,7 +260,7 @@ def _is_certain(error: SectigoError, left: bool) -> bool:
 
 def _is_refusal(error: SectigoError) -> bool:
     """Whether it is refused for what it is, so that it would be again."""
-    if isinstance(error, APIError):
+    if isinstance(error, APIError) and not error.of_login:
         return error.status not in (401, 403, 405, 501, *_PASSING)
     return isinstance(error, InvalidInputError)
 
@@ -272,7 +277,9 @@ def _back(work: Work, error: SectigoError | StoppedError) -> None:
         work.move(OrderState.PLANNED, reason, failures=order.failures, attention=order.attention)
     if isinstance(error, StoppedError):
         return
-    passes = getattr(error, "status", 0) in _PASSING or isinstance(error, TransportError | LeaseLostError)
+    status = getattr(error, "status", 0)
+    passes = status in _PASSING or (status >= 500 and status != 501)
+    passes = passes or isinstance(error, TransportError | LeaseLostError)
     passes = passes and getattr(error, "passes", True) and not isinstance(error, RedirectError)
     after = getattr(error, "retry_after", None) or 0.0
     work.retry_later(why, attention=None if passes else why, at_least=after)
@@ -285,13 +292,17 @@ def _unknown(work: Work, why: str) -> None:
 
 def _placed(work: Work, batch_id: int) -> None:
     old, reason = work.order.state, f"it was accepted as batch {batch_id}"
+    stray = f"attempt {work.order.attempt} was accepted as batch {batch_id}, too"
     after = work.pace.first_look(work.rules)
     work.lease.order = work.book.record_batch(
         work.order.uid, work.order.attempt, batch_id, reason=reason, after=after
     )
     order = work.order
-    event = OrderEvent(order.key, work.clock(), "state", old, order.state, reason, work.lease.worker, order.batch_id)
-    work.tell(event)
+    kind = "state"
+    if stray in (order.attention or ""):
+        kind, old, reason = "attention", order.state, order.attention or ""
+        _log.error("order %s: %s: %s", order.key, order.state, reason)
+    work.tell(OrderEvent(order.key, work.clock(), kind, old, order.state, reason, work.lease.worker, order.batch_id))
 
 
 def _saved(work: Work, save: Callable[[], None], what: str = "it was sent, or tried to be") -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sectigo_iot.errors import APIError, BundleError, InvalidInputError, OutcomeUnknownError
-from sectigo_iot.orders.secrets import ARCHIVE, secret_name
 from sectigo_iot.orders.states import OrderState
-from sectigo_iot.orders.steps.fetching import password_of
+from sectigo_iot.orders.steps.fetching import kept_archive, password_of
 from sectigo_iot.pki import normalise_serial, open_bundle
 from sectigo_iot.reasons import CRLReason
 from sectigo_iot.statuses import BatchStatus
@@ -68,7 +67,7 @@ def _serials(work: Work) -> tuple[str, ...]:
     """Return the numbers of all that was issued for an order: one, unless the service made too many."""
     known = work.order.certificate
     numbers = [] if known is None else [known.serial_number]
-    archive = work.book.secrets.get(secret_name(work.order.uid, ARCHIVE))
+    archive = kept_archive(work)
     if archive is not None:
         try:
             numbers += [each.serial_number for each in open_bundle(archive, password_of(work))]

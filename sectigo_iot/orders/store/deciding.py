@@ -1,19 +1,25 @@
-"""What a human decides about an order: withdraw it, have it tried again, say what became of it."""
+"""What a human decides about an order: withdraw it, have it tried again, say what became of it, label it anew."""
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from sectigo_iot.errors import InvalidInputError, clean
 from sectigo_iot.orders.secrets import ARCHIVE, secret_name
 from sectigo_iot.orders.states import FINISHED, FRUITLESS, OrderState
+from sectigo_iot.orders.store.asking import checked
 from sectigo_iot.orders.store.changing import moved, row_of_key, told, written
-from sectigo_iot.orders.store.rows import Row, order_of
-from sectigo_iot.orders.store.schema import orders
+from sectigo_iot.orders.store.placing import insert_labels
+from sectigo_iot.orders.store.rows import Row, order_of, wanted_text
+from sectigo_iot.orders.store.schema import labels, orders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
     from sectigo_iot.orders.order import Order
@@ -83,8 +89,8 @@ def retry(store: Store, secrets: SecretStore, now: float, key: str, *, order_ane
         row = _live_row(connection, key)
         _check_retry(row, order_anew)
         if _S(row["state"]) in FRUITLESS:
-            # While nobody can go on with it: should it stay, it would be taken for that of the next batch.
-            secrets.remove(secret_name(row["uid"], ARCHIVE))
+            # While nobody can go on with it: what is fetched next is looked at as if it were the first.
+            secrets.remove(secret_name(row["uid"], ARCHIVE, row["batch_id"] or 0))
             row = _tried_again(connection, row, now, order_anew)
         else:
             row = _looked_at_now(connection, row, now)
@@ -111,7 +117,8 @@ def _check_retry(row: Row, order_anew: bool) -> None:
         )
     if state in FRUITLESS and row["doubtful"]:
         raise InvalidInputError(
-            f"nobody knows whether the order {key!r} was accepted", hint="say so first: `sectigo orders resolve`"
+            f"nobody knows whether the order {key!r} was accepted",
+            hint=f"say so first: `sectigo orders resolve {shlex.quote(key)} --batch ID`, or --absent",
         )
 
 
@@ -193,3 +200,27 @@ def schedule_revocation(store: Store, now: float, key: str, at: float) -> Order:
             return order_of(row)
         next_at = at if row["next_at"] is None else min(at, row["next_at"])
         return order_of(written(connection, row, now, revoke_at=at, next_at=next_at, archived=False))
+
+
+def relabel(store: Store, now: float, key: str, wished: Mapping[str, str]) -> Order:
+    """Do what `OrderBook.relabel` says."""
+    with store.writing() as connection:
+        row = _live_row(connection, key)
+        before = order_of(row).wanted
+        wanted, faults = checked(key, dataclasses.replace(before, labels=wished), None, None)
+        if wanted is None:
+            raise InvalidInputError(faults[0], faults=tuple(faults))
+        if wanted == before:
+            return order_of(row)
+        connection.execute(delete(labels).where(labels.c.order_id == row["id"]))
+        insert_labels(connection, {row["id"]: wanted.labels})
+        # Whoever delivers it at this moment goes by the labels as they were, and may not say that it is done.
+        free = _broken(row) if row["state"] == _S.FETCHED else {}
+        row = written(connection, row, now, wanted=wanted_text(wanted), **free)
+        return order_of(told(connection, row, now, "labels", _relabelled(before.labels, wanted.labels)))
+
+
+def _relabelled(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    told_of = [f"{name} is {after[name]!r} now" if name in after else f"{name} is gone" for name in changed]
+    return f"its labels were changed: {', '.join(told_of)}"

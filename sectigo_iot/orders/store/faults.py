@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,9 @@ _REFUSALS = (
     ("too many clients", "53"),
     ("starting up", "57"),
 )
-_AWAY = ("the server is away", True, "it is gone on with as soon as the server is back")
+_AWAY = ("the server is away", True, "look whether it runs, and at its name and port; then try again")
+_ROOM = 64 << 10
+"""Bytes: with fewer left SQLite cannot make the index beside a book, which reading takes, too."""
 _OTHER = ("its tables are not what they should be", False, "put a backup in its place, or name another book")
 
 
@@ -74,13 +78,16 @@ def told(book: str) -> Iterator[None]:
     except (exc.SQLAlchemyError, sqlite3.Error) as error:
         raise book_error(book, error) from None
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            why, passes, hint = _SQLITE["SQLITE_FULL"]
+            raise OrderBookError(f"the order book {book}: {why}", passes=passes, hint=hint) from None
         hint = "look at the owner and the mode of the file and its folder, and at the disk"
         raise OrderBookError(f"the order book {book}: {error.strerror}", passes=True, hint=hint) from None
 
 
 def book_error(book: str, error: Exception, *, committing: bool = False) -> OrderBookError:
     """Return what an error of the database means. `committing`: it came when all was done but the last word."""
-    why, passes, hint = _meaning(error)
+    why, passes, hint = _SQLITE["SQLITE_FULL"] if _for_want_of_room(book, error) else _meaning(error)
     if committing and _in_doubt(error):
         hint = "it is not known whether the last change was written; doing it again does no harm"
         return CommitUnknownError(f"the order book {book}: {why}", passes=passes, hint=hint)
@@ -103,6 +110,20 @@ def _of_sqlite(origin: sqlite3.Error) -> tuple[str, bool, str]:
     name = getattr(origin, "sqlite_errorname", None) or ""
     # The longer names say what was being read or written: SQLITE_IOERR_FSYNC.
     return _SQLITE.get("_".join(name.split("_")[:2])) or (f"{_OTHER[0]} ({name or 'no code'})", *_OTHER[1:])
+
+
+def _for_want_of_room(book: str, error: Exception) -> bool:
+    """Whether the disk of a file has no room: SQLite says so of the file itself, and not of those beside it.
+
+    https://www.sqlite.org/rescode.html#ioerr_shmsize
+    """
+    name = getattr(getattr(error, "orig", None) or error, "sqlite_errorname", None) or ""
+    if not name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")):
+        return False
+    with contextlib.suppress(OSError):
+        disk = os.statvfs(os.path.dirname(book.removeprefix("sqlite:///")))  # noqa: PTH120 - it is a part of a URL
+        return disk.f_bavail * disk.f_frsize < _ROOM
+    return False
 
 
 def _of_no_code(error: Exception, words: str) -> tuple[str, bool, str]:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from sectigo_iot.errors import InvalidInputError, OrderBookError, OrderConflictError, SectigoError, clean
-from sectigo_iot.orders.order import Order, OrderRequest
+from sectigo_iot.orders.order import Order, OrderRequest, Renewal
 from sectigo_iot.orders.secrets import KEY, PASSWORD, secret_name
 from sectigo_iot.orders.states import OrderState
 from sectigo_iot.orders.store.asking import checked
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _PIECE = 500
 """How many keys are asked for at once."""
+_MAPPINGS = {"params": "the parameter", "labels": "the label"}
+"""What of a request is told with each of its names, and as what."""
 _RACES = 20
 """How often others may place one of the same keys in between, before that is taken to be no accident."""
 
@@ -119,7 +121,8 @@ def _difference(secrets: SecretStore, order: Order, kind: str, value: bytes) -> 
     name = secret_name(order.uid, kind, order.password_number if kind == PASSWORD else 0)
     kept = secrets.get(name)
     given = {PASSWORD: order.password_given, KEY: order.key_given}[kind]
-    if kept == value or (kept is None and order.finished):
+    over = order.finished and order.attention is None
+    if kept == value or (kept is None and over):
         return None
     if kept is None and given:
         secrets.put(name, value)
@@ -128,16 +131,26 @@ def _difference(secrets: SecretStore, order: Order, kind: str, value: bytes) -> 
 
 
 def _differences(before: OrderRequest, after: OrderRequest) -> tuple[str, ...]:
+    pairs = [pair for name in OrderRequest.__slots__ for pair in _pairs(name, before, after)]
     return tuple(
-        f"{name}: {_told(name, getattr(before, name))} in the book, {_told(name, getattr(after, name))} now"
-        for name in OrderRequest.__slots__
-        if getattr(before, name) != getattr(after, name)
+        f"{name}: {_told(name, then)} in the book, {_told(name, now)} now" for name, then, now in pairs if then != now
     )
+
+
+def _pairs(name: str, before: OrderRequest, after: OrderRequest) -> list[tuple[str, object, object]]:
+    """Return what is compared, with what it is called: of labels and parameters each by itself."""
+    then, now = getattr(before, name), getattr(after, name)
+    if name not in _MAPPINGS:
+        return [(name, then, now)]
+    return [(f"{_MAPPINGS[name]} {clean(each)}", then.get(each), now.get(each)) for each in {**then, **now}]
 
 
 def _told(name: str, value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, Renewal):
+        later = "" if value.revoke_after is None else f" and revoked after {value.revoke_after:g}"
+        return f"{value.before:g}{later}"
     if name == "csr":
         return "one signing request"
     if isinstance(value, tuple):
@@ -149,11 +162,13 @@ def _conflict(conflicts: list[tuple[str, tuple[str, ...]]]) -> OrderConflictErro
     key, differences = conflicts[0]
     more = f", and {len(conflicts) - 1} keys more" if len(conflicts) > 1 else ""
     faults = tuple(f"{each}: {difference}" for each, found in conflicts for difference in found)
+    labelled = all(difference.startswith(_MAPPINGS["labels"]) for _, found in conflicts for difference in found)
+    hint = "the same key is the same order; for another one choose another key"
     return OrderConflictError(
         f"the key {key!r} is that of an order for something else ({'; '.join(differences)}){more}",
         key=key,
         faults=faults,
-        hint="the same key is the same order; for another one choose another key",
+        hint="`OrderBook.relabel` gives the order other labels" if labelled else hint,
     )
 
 
@@ -221,10 +236,15 @@ def insert_rows(connection: Connection, rows: list[Row], now: float) -> None:
         insert(events),
         [{**happened, "order_id": numbers[row["uid"]], "new": row["state"], "reason": row["reason"]} for row in rows],
     )
+    insert_labels(connection, {numbers[row["uid"]]: labels_in(row) for row in rows})
+
+
+def insert_labels(connection: Connection, wished: Mapping[int, Mapping[str, str]]) -> None:
+    """Write the labels of orders, by the number of each order's row."""
     found = [
-        {"order_id": numbers[row["uid"]], "name": name, "value": value}
-        for row in rows
-        for name, value in labels_in(row).items()
+        {"order_id": number, "name": name, "value": value}
+        for number, these in wished.items()
+        for name, value in these.items()
     ]
     if found:
         connection.execute(insert(labels), found)

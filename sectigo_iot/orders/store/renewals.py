@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import re
 import secrets as randomness
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from sectigo_iot.errors import InvalidInputError, SectigoError
 from sectigo_iot.orders.secrets import KEY, secret_name
 from sectigo_iot.orders.states import OrderState
-from sectigo_iot.orders.store.asking import checked
+from sectigo_iot.orders.store.asking import LONGEST_KEY, checked
 from sectigo_iot.orders.store.changing import row_of_key, row_of_lease, told, written
 from sectigo_iot.orders.store.faults import CommitUnknownError
 from sectigo_iot.orders.store.placing import insert_rows, new_row
@@ -66,7 +67,8 @@ def _made_here(secrets: SecretStore, order: Order, csr: bytes) -> NewRequest:
     if secrets.get(secret_name(order.uid, KEY)) is None:
         raise InvalidInputError(
             f"the renewal of the order {order.key!r} needs a new signing request: its key is not kept here",
-            hint="renew it with a new one, for the same names",
+            hint=f"renew it with a new one, for the same names: "
+            f"`sectigo orders renew {shlex.quote(order.key)} --csr FILE`",
         )
     return NewRequest(*renewed_request(csr, renewed_names(order)))
 
@@ -124,13 +126,17 @@ def _new(connection: Connection, old: Row, now: float, request: NewRequest | Non
         raise InvalidInputError(f"the order {order.key!r} is {order.state}: only what is delivered is renewed")
     key_given = request is not None and request.private_key is not None
     key, wanted = _free_key(connection, order), _wanted(order, request)
-    _check(key, wanted, request)
+    _check(order.key, wanted, request)
     return new_row(key, wanted, now, uid=uid, renews=order.key, key_given=key_given)
 
 
 def _check(key: str, wanted: OrderRequest, request: NewRequest | None) -> None:
-    """Raise InvalidInputError for a new request that is none, or for other names, or of another key than is given."""
-    faults = [] if request is None else checked(key, wanted, None, request.private_key)[1]
+    """Raise InvalidInputError for a new request that is none, or for other names, or of another key than is given.
+
+    `key`: of the order that it renews. With numbers of renewals behind it, it may be longer than one that is given.
+    """
+    who = key[:LONGEST_KEY].strip()
+    faults = [] if request is None else checked(who, wanted, None, request.private_key)[1]
     if faults:
         message = faults[0] if len(faults) == 1 else f"{faults[0]}, and {len(faults) - 1} faults more"
         raise InvalidInputError(message, faults=tuple(faults))

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, false, select, true, update
 
 from sectigo_iot.errors import OrderBookError
 from sectigo_iot.files import private_file
-from sectigo_iot.orders.secrets import KINDS, PASSWORD, secret_name
+from sectigo_iot.orders.secrets import ARCHIVE, KEY, PASSWORD, secret_name
 from sectigo_iot.orders.states import FINISHED
 from sectigo_iot.orders.store.engine import PATIENCE
 from sectigo_iot.orders.store.faults import told
 from sectigo_iot.orders.store.schema import orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sectigo_iot.orders.protocols import SecretStore
     from sectigo_iot.orders.store.engine import Store
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
 _AWAY = {"archived": True, "lease_number": orders.c.lease_number + 1}
 _PIECE = 200
 """How many orders are archived at once."""
+_NAMED = (orders.c.uid, orders.c.attempt, orders.c.password_number, orders.c.lease_number, orders.c.batch_id)
 _LEAVING = (
-    select(orders.c.id, orders.c.uid, orders.c.attempt, orders.c.password_number, orders.c.lease_number)
-    .where(orders.c.archived == true(), orders.c.secrets_kept == true())
-    .limit(_PIECE)
+    select(orders.c.id, *_NAMED).where(orders.c.archived == true(), orders.c.secrets_kept == true()).limit(_PIECE)
 )
 
 
@@ -76,14 +76,14 @@ def _copied(name: str, book: Path, folder: Path) -> Iterator[Path]:
         yield copy
 
 
-def archive(store: Store, secrets: SecretStore, before: float) -> int:
+def archive(store: Store, secrets: SecretStore, before: float, stopping: Callable[[], bool]) -> int:
     """Do what `OrderBook.archive` says."""
     number = 0
-    while found := _put_away(store, before):
+    while not stopping() and (found := _put_away(store, before)):
         number += found
-        _forget_secrets(store, secrets)
-    # What a process that was killed here has left.
-    _forget_secrets(store, secrets)
+        _forget_secrets(store, secrets, stopping)
+    # What a process that was killed or stopped here has left.
+    _forget_secrets(store, secrets, stopping)
     return number
 
 
@@ -105,23 +105,30 @@ def _put_away(store: Store, before: float) -> int:
     return len(numbers)
 
 
-def _forget_secrets(store: Store, secrets: SecretStore) -> None:
+def _forget_secrets(store: Store, secrets: SecretStore, stopping: Callable[[], bool]) -> None:
     """Remove the secrets of archived orders, and only then note that there are none."""
-    while True:
+    found = True
+    while found and not stopping():
         with store.reading() as connection:
-            found = connection.execute(_LEAVING).all()
-        if not found:
-            return
-        for row in found:
-            for name in _names(row.uid, row.password_number if row.attempt else row.lease_number):
-                secrets.remove(name)
-        done = orders.c.id.in_([row.id for row in found])
+            rows = connection.execute(_LEAVING).all()
+        found = bool(rows)
+        done = [row.id for row in itertools.takewhile(lambda _: not stopping(), rows) if _forgotten(secrets, row)]
         with store.writing() as connection:
-            connection.execute(update(orders).where(done).values(secrets_kept=false()))
+            connection.execute(update(orders).where(orders.c.id.in_(done)).values(secrets_kept=false()))
 
 
-def _names(uid: str, newest: int) -> Iterator[str]:
-    """Yield the names of all secrets that an order can have had, no password of which has a higher number."""
-    yield from (secret_name(uid, kind) for kind in KINDS)
-    # Those of workers that were killed before they had written down which they send.
-    yield from (secret_name(uid, PASSWORD, number) for number in range(1, newest + 1))
+def _forgotten(secrets: SecretStore, row: Any) -> bool:
+    """Remove the secrets of an order. Raises what the store does where one stays."""
+    for name in _names(row):
+        secrets.remove(name)
+    return True
+
+
+def _names(row: Any) -> Iterator[str]:
+    """Yield the names of all secrets that an order can have had."""
+    newest = row.password_number if row.attempt else row.lease_number
+    yield secret_name(row.uid, KEY)
+    # Also those of workers that were killed before they had written down which they send.
+    yield from (secret_name(row.uid, PASSWORD, number) for number in range(newest + 1))
+    if row.batch_id is not None:
+        yield secret_name(row.uid, ARCHIVE, row.batch_id)

@@ -57,7 +57,7 @@ class Lane:
         self._service.control.snapshot("new")
         setting = Setting("", own_key=False, use_list=True)
         before = self._job(setting, self._old, do="carry") | {"key": "before", "name": BEFORE}
-        if self._forks.run(before) != 0:
+        if self._forks.rehearse(before) != 0:
             raise RuntimeError(self._said())
         self._service.control.snapshot("old")
 
