@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from sectigo_cli.exits import DONE, FAILED
 from sectigo_cli.folders import check_writable
 from sectigo_cli.options import UsageError
+from sectigo_cli.order_carrying import FRUITLESS
+from sectigo_cli.order_moving import moving, where
 from sectigo_cli.order_placing import SERVICE
+from sectigo_cli.order_shown import is_given_up
 from sectigo_cli.request_keys import content
 
 if TYPE_CHECKING:
@@ -26,9 +29,23 @@ LARGEST = 1 << 20
 
 def retry(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
     """Have orders tried again now."""
-    if args.order_anew and not _confirmed(args, context, f"Order {_listed(args.keys)} again? Each takes a licence."):
+    costly = [key for key in dict.fromkeys(args.keys) if args.order_anew and _may_be_ordered_anew(book, key)]
+    if costly and not _confirmed(args, context, f"Order {_listed(costly)} again? Each takes a licence."):
         return FAILED
-    return _each(args, context, lambda key: book.retry(key, order_anew=args.order_anew))
+    with moving(args, context, book) as moved:
+        words = where if moved.asked else _reason
+        return _each(args, context, lambda key: book.retry(moved(key), order_anew=args.order_anew), words)
+
+
+def _may_be_ordered_anew(book: OrderBook, key: str) -> bool:
+    """Whether it is worth while to ask: of any other order the book says why not."""
+    from sectigo_iot import OrderNotFoundError
+
+    try:
+        order = book.get(key)
+    except OrderNotFoundError:
+        return False
+    return order.state in FRUITLESS and not is_given_up(order)
 
 
 def cancel(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
@@ -67,7 +84,7 @@ def resolve(args: argparse.Namespace, context: Context, book: OrderBook) -> int:
     order = book.get(key)
     if args.batch and order.state in ("unknown", "failed") and not _is_of(args, context, order):
         return FAILED
-    if args.absent:
+    if args.absent and order.state in ("ordering", "unknown", "failed"):
         if order.attention is not None:
             context.note(f"{key}: {order.attention}")
         question = f"Order {key} again? If {order.batch_name!r} did arrive, it is paid for twice."

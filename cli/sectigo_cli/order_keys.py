@@ -8,7 +8,7 @@ from sectigo_cli.options import Parser, UsageError, filled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sectigo_cli.context import Context
     from sectigo_iot.pki import CertificateRequest, RequestKey
@@ -36,6 +36,9 @@ def check_key_options(command: str, args: argparse.Namespace) -> None:
     """Raise UsageError for one that means nothing without another."""
     if args.key_file and not args.csr:
         raise UsageError(f"{command}: --key-file is about a signing request", hint="add --csr FILE")
+    if "-" in args.key_file:
+        hint = "its password may come that way: --key-password-file -"
+        raise UsageError(f"{command}: --key-file is a file or a folder, and not standard input", hint=hint)
     if args.key_password_file and not args.key_file:
         raise UsageError(f"{command}: --key-password-file opens a --key-file", hint="add --key-file FILE")
 
@@ -46,7 +49,8 @@ def keys_of(
     """Return the private keys of signing requests, as PEM under no password, by `public_key_fingerprint`.
 
     None where the line names none. Raises UsageError for a file without a key that can be used, and where a request
-    would find none; PKCSPasswordRequiredError where one is encrypted, and nobody is there to be asked.
+    would find none; PKCSPasswordRequiredError where one may be in a file that is encrypted, and nobody is there to be
+    asked.
     """
     from sectigo_cli.extracting import key_files
     from sectigo_cli.request_keys import LARGEST_KEY, content, with_password
@@ -56,17 +60,44 @@ def keys_of(
         return {}
     names = dict.fromkeys(name for path in args.key_file for name in key_files(path, "--key-file"))
     files = {name: content(name, LARGEST_KEY) for name in names}
-    password, owners = with_password(args, context, lambda password: (password, _owners(files, password)))
-    _refuse_lacking(requests, owners)
     wanted = {each.public_key_fingerprint for each in requests}
+    password, owners = with_password(args, context, lambda password: (password, _owners(files, password, wanted)))
+    _refuse_lacking(requests, owners)
     found = {each: owners[each] for each in wanted}
     # To test the primes is worth the time for those alone that are used.
     return {each: private_key_pem(_read(name, files[name], password)) for each, name in found.items()}
 
 
-def _owners(files: Mapping[str, bytes], password: str | None) -> dict[str, str]:
-    """Return in which file the key is, by its fingerprint."""
-    return {_fingerprint(_read(name, data, password, check=False)): name for name, data in files.items()}
+def _owners(files: Mapping[str, bytes], password: str | None, wanted: Collection[str]) -> dict[str, str]:
+    """Return in which file the key is, by its fingerprint: one that stays shut is of no account if none lacks it.
+
+    Raises what `_read` raises.
+    """
+    from sectigo_iot import PKCSPasswordRequiredError
+
+    owners: dict[str, str] = {}
+    shut: list[Exception] = []
+    for name, data in files.items():
+        try:
+            owners[_fingerprint(_read(name, data, password, check=False))] = name
+        except (PKCSPasswordRequiredError, UsageError) as error:
+            if not _is_encrypted(data):
+                raise
+            shut.append(error)
+    if shut and not owners.keys() >= set(wanted):
+        raise shut[0]
+    return owners
+
+
+def _is_encrypted(data: bytes) -> bool:
+    from sectigo_iot import InvalidInputError, PKCSPasswordRequiredError
+    from sectigo_iot.pki import read_private_key
+
+    try:
+        read_private_key(data, check=False)
+    except InvalidInputError as error:
+        return isinstance(error, PKCSPasswordRequiredError)
+    return False
 
 
 def _refuse_lacking(requests: Sequence[CertificateRequest], owners: Mapping[str, str]) -> None:

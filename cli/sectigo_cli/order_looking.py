@@ -66,7 +66,8 @@ def list_orders(args: argparse.Namespace, context: Context, book: OrderBook) -> 
             print_line(context, context.completed(line))
         first = False
     if first:
-        context.note(f"no such order is in {book.url}")
+        chosen = any(_filters(args).values())
+        context.note(f"no such order is in {book.url}" if chosen else f"no orders in {book.url}")
     return code.worst
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sectigo_iot.orders import WorkerRules
 
 LONGEST_KEY = 200
-KEY_RULE = f"a key has from 1 to {LONGEST_KEY} printable characters, and no blank at an end"
+KEY_RULE = f"a key has from 1 to {LONGEST_KEY} printable characters, no blank at an end, and no - in front"
 FORMATS = ("pem", "p12", "der")
 LARGEST_ROOTS = 16 << 20
 MOST_THREADS = 64
@@ -47,8 +47,8 @@ def add_file_options(parser: Parser) -> None:
 
 
 def is_key(text: str) -> bool:
-    """Whether an order can be called so."""
-    return 0 < len(text) <= LONGEST_KEY and text.isprintable() and text == text.strip()
+    """Whether an order can be called so: a line that answers about it takes what begins with - for an option."""
+    return 0 < len(text) <= LONGEST_KEY and text.isprintable() and text == text.strip() and text[0] != "-"
 
 
 def _probed(text: str) -> int:
@@ -74,15 +74,29 @@ def rules_of(args: argparse.Namespace, roots: bytes | None) -> WorkerRules:
 
 
 def roots_of(args: argparse.Namespace) -> bytes | None:
-    """Return what stands in the file of --root. Raises UsageError where it cannot be read."""
-    from sectigo_iot import read_input
-
+    """Return what stands in the file of --root. Raises UsageError where that cannot be read, or is no PEM."""
     if args.root is None:
         return None
+    from cryptography import x509
+
+    from sectigo_iot import read_input
+
     try:
-        return read_input(args.root, LARGEST_ROOTS)
+        roots = read_input(args.root, LARGEST_ROOTS)
+        x509.load_pem_x509_certificates(roots)
     except OSError as error:
         raise UsageError(f"{args.root}: {error.strerror}") from None
+    except ValueError:
+        hint = "--root takes a file of root certificates in PEM"
+        raise UsageError(f"{args.root}: it holds no certificate in PEM", hint=hint) from None
+    return roots
+
+
+def check_grants(args: argparse.Namespace) -> None:
+    """Raise InvalidInputError for a user of --grant whom this machine does not know, as the delivery would."""
+    from sectigo_iot.pki import Installer
+
+    Installer(".", grants=args.grant)
 
 
 def days(text: str) -> float:

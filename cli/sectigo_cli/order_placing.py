@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from sectigo_cli.options import UsageError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 FOLDER, FORMAT, KEEP, GRANT, OWN_KEY, SERVICE = "folder", "format", "keep", "grant", "own-key", "service"
 RESERVED = (FOLDER, FORMAT, KEEP, GRANT, OWN_KEY, SERVICE)
 """The labels in which the command writes down what becomes of an order."""
+USUAL = {FORMAT: "pem", KEEP: "3"}
+"""What is so without a label, and is written down as none."""
 
 
 class Placed(NamedTuple):
@@ -91,11 +94,20 @@ def request_of(args: argparse.Namespace, context: Context, wish: Wish, before: O
 def _files(args: argparse.Namespace, before: Order | None) -> dict[str, str]:
     known = before.wanted.labels if before is not None and args.output is None else {}
     given = {
-        FOLDER: known.get(FOLDER) or os.path.abspath(args.output or "."),  # noqa: PTH100 - no link is followed
+        FOLDER: known.get(FOLDER) or os.path.abspath("."),  # noqa: PTH100 - no link is followed
+        **given_labels(args),
+        OWN_KEY: args.own_key,
+    }
+    return {name: value for name, value in given.items() if value and value != USUAL.get(name)}
+
+
+def given_labels(args: argparse.Namespace) -> dict[str, str]:
+    """Return the labels of what the line says about where files are put."""
+    given = {
+        FOLDER: args.output and os.path.abspath(args.output),  # noqa: PTH100 - no link is followed
         FORMAT: args.format,
         KEEP: args.keep and str(args.keep),
-        GRANT: ",".join(args.grant or ()),
-        OWN_KEY: args.own_key,
+        GRANT: ",".join(sorted(set(args.grant or ()))),
     }
     return {name: value for name, value in given.items() if value}
 
@@ -135,35 +147,50 @@ def place(
     args: argparse.Namespace, context: Context, book: OrderBook, wanted: Sequence[Wish], secrets: Secrets
 ) -> Placed:
     """Place all orders, or none. Raises InvalidInputError, and OrderConflictError for a key of something else."""
+    from sectigo_cli.order_conflicts import explained
     from sectigo_iot import OrderConflictError
 
     before = found_before(book, wanted)
-    _refuse_late_keys(wanted, before, secrets)
+    _refuse_late_keys(args, wanted, before, secrets)
     try:
         return Placed(book.place_all(_placements(args, context, wanted, before, secrets)), len(before))
     except OrderConflictError as error:
         # Another process may have placed the same in between, with a key that it made.
         again = found_before(book, wanted)
         if not args.own_key or again.keys() == before.keys():
-            error.hint = error.hint or "`sectigo orders show KEY` prints what the book has; --key NAME names another"
-            raise
+            asked = {wish.key: request_of(args, context, wish, again.get(wish.key)) for wish in wanted}
+            raise explained(error, again, asked) from None
         return Placed(book.place_all(_placements(args, context, wanted, again, secrets)), len(again))
 
 
-def _refuse_late_keys(wanted: Sequence[Wish], before: Mapping[str, Order], secrets: Secrets) -> None:
+def _refuse_late_keys(
+    args: argparse.Namespace, wanted: Sequence[Wish], before: Mapping[str, Order], secrets: Secrets
+) -> None:
     """Raise InvalidInputError for keys of orders that were placed without one, which the book does not take later."""
     from sectigo_iot import InvalidInputError
 
-    keyless = {key for key, order in before.items() if not order.finished and not order.key_given}
-    faults = [
-        f"{wish.place}: the order {wish.key} was placed without its private key"
+    late = [
+        (wish, before[wish.key])
         for wish in wanted
-        if wish.key in keyless and secrets.key_of(wish) is not None
+        if wish.key in before and _lacks_key(before[wish.key]) and secrets.key_of(wish) is not None
     ]
-    if faults:
+    if late:
+        faults = tuple(f"{wish.place}: the order {wish.key} was placed without its private key" for wish, _ in late)
         message = faults[0] if len(faults) == 1 else f"{len(faults)} orders were placed without their private keys:"
-        hint = "leave --key-file out, and put the key beside the files that come"
-        raise InvalidInputError(message, faults=tuple(faults), hint=hint)
+        raise InvalidInputError(message, faults=faults, hint=_instead(args, late[0][1]))
+
+
+def _lacks_key(order: Order) -> bool:
+    return not order.key_given and order.state != "cancelled"
+
+
+def _instead(args: argparse.Namespace, order: Order) -> str:
+    """Return how a key still comes to the certificate of its request."""
+    if order.state != "delivered" or order.batch_id is None:
+        return "leave --key-file out, and put the key beside the files that come"
+    folder, (key, *_) = order.wanted.labels.get(FOLDER, "."), args.key_file
+    line = shlex.join(["sectigo", "download", "-i", str(order.batch_id), "-o", folder, "--extract", "--key", key])
+    return f"leave --key-file out; `{line}` puts the certificate in place with its key, while the service has it"
 
 
 def _placements(

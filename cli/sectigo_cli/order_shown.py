@@ -126,10 +126,24 @@ _ANSWERS = {
     "unknown": "`sectigo orders resolve {key}` answers it",
     "rejected": "`sectigo orders retry {key}` orders it once more",
     "failed": "`sectigo orders show {key}` tells more, `sectigo orders retry {key}` goes on",
+    "given up": "`sectigo orders resolve {key} --batch ID` or `sectigo orders resolve {key} --absent` goes on",
     "expired": "`sectigo orders retry {key} --order-anew` orders it once more",
+    "needs a request": "`sectigo orders renew {key} --csr FILE` gives it one",
     "ordering": "nobody knows yet what became of it: the same line, or `sectigo worker`, finds out",
     "cancelled": "another order of this name takes another --key",
 }
+
+
+def is_given_up(order: Order) -> bool:
+    """Whether somebody has said of an order that nobody will know: only who finds it out goes on with it."""
+    return order.state == "failed" and order.batch_id is None and order.reason.startswith("it was given up")
+
+
+def _case(order: Order) -> str:
+    """Return which of the answers an order needs."""
+    if order.state == "delivered" and "needs a new signing request" in (order.attention or ""):
+        return "needs a request"
+    return "given up" if is_given_up(order) else str(order.state)
 
 
 def trouble(order: Order) -> str | None:
@@ -137,7 +151,9 @@ def trouble(order: Order) -> str | None:
     if order.attention is None and order.state == "delivered":
         return None
     what = f"{order.key}: {order.state}: {_plain(order.attention or order.reason)}"
+    if order.withdrawn and not order.finished:
+        return f"{what}; it is withdrawn: what is issued for it is revoked as soon as it is found"
     if order.attention is not None and "`sectigo " in order.attention:
         return what
-    answer = _ANSWERS.get(order.state, "the same line, or `sectigo worker`, goes on with it")
+    answer = _ANSWERS.get(_case(order), "the same line, or `sectigo worker`, goes on with it")
     return f"{what}; {answer.format(key=shlex.quote(order.key))}"

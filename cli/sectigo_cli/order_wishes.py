@@ -24,6 +24,7 @@ LARGEST = 64 << 20
 _FIELDS = ("organization", "locality", "state", "country")
 _DERIVED = ("commonName", "dNSName")
 _MOST_SAID = 20
+_TWICE = " stands there twice"
 
 
 class Wish(NamedTuple):
@@ -63,7 +64,7 @@ def _check(args: argparse.Namespace) -> None:
         what = f"{ways[0]} and {ways[1]} are two ways to say what is wanted" if ways else "what is to be ordered?"
         raise UsageError(f"order: {what}", hint="name domains, or --file FILE.csv, or --csr FILE")
     if args.dns and (args.file or args.csr or len(args.domain) > 1):
-        raise UsageError("order: --dns is one more name of one DOMAIN", hint="a table has a column dns")
+        raise UsageError("order: --dns is one more name of one DOMAIN", hint=_further_names(args))
     if args.csr and args.own_key:
         raise UsageError("order: a signing request has its key already", hint="leave --own-key out")
     if (args.csr or args.own_key) and (args.param or args.password_file):
@@ -72,6 +73,12 @@ def _check(args: argparse.Namespace) -> None:
     check_key_options("order", args)
     if args.csr and any(getattr(args, field) for field in _FIELDS):
         raise UsageError("order: the subject stands in the signing request", hint="leave it out of the line")
+
+
+def _further_names(args: argparse.Namespace) -> str:
+    if args.csr:
+        return "all names of a signing request stand in it: leave --dns out"
+    return "the table has a column dns" if args.file else "--file takes a table, which has a column dns"
 
 
 def params_of(args: argparse.Namespace, spec: RequestSpec) -> dict[str, str]:
@@ -151,23 +158,26 @@ def _wish(request: CertificateRequest) -> Wish:
 
 def _refuse(found: Sequence[Wish]) -> None:
     faults = tuple(f"{wish.place}: {KEY_RULE}" for wish in found if not is_key(wish.key))
-    what = "keys cannot be used"
+    what, hint = "keys cannot be used", "each order has a key of its own"
     if not faults:
-        faults, what = tuple(_twins(found)), "orders stand there twice"
+        faults, what = tuple(dict.fromkeys(_twins(found))), "orders stand there twice"
+        hint = "name each once" if all(fault.endswith(_TWICE) for fault in faults) else hint
     if faults:
         message = faults[0] if len(faults) == 1 else f"{len(faults)} {what}, nothing was ordered:"
-        raise _refused(message, faults)
+        raise _refused(message, faults, hint)
 
 
 def _twins(found: Iterable[Wish]) -> Iterator[str]:
     first: dict[str, Wish] = {}
     for wish in found:
         other = first.setdefault(wish.key, wish)
-        if other is not wish:
+        if other.place == wish.place and other is not wish:
+            yield f"{wish.place}{_TWICE}"
+        elif other is not wish:
             yield f"{wish.place}: the key {wish.key} is that of {other.place} already"
 
 
-def _refused(message: str, faults: tuple[str, ...]) -> Exception:
+def _refused(message: str, faults: tuple[str, ...], hint: str) -> Exception:
     from sectigo_iot import InvalidInputError
 
-    return InvalidInputError(message, faults=faults, hint="each order has a key of its own")
+    return InvalidInputError(message, faults=faults, hint=hint)

@@ -85,7 +85,8 @@ FLAGS = {
     "orders": (
         *("--state", "--attention", "--match", "--label", "--archived", "--limit", "--json", "--timeout"),
         *("--password-out", "--csr", "--key-file", "--key-password-file", "--order-anew", "--reason", "--batch"),
-        *("--absent", "--give-up", "--yes", "--format", "--older-than", "--book"),
+        *("--absent", "--give-up", "--yes", "-o --output", "--format", "--keep", "--grant", "--no-grant"),
+        *("--older-than", "--book"),
     ),
     "worker": (
         *("--once", "--threads", "-o --output", "--root", "--deploy-hook", "--archive-after"),

@@ -228,7 +228,7 @@ USAGE = {
     "a password in the line": (("a.example.com", "--param", "pkcs12Password=x"), "would be seen in ps"),
     "a name as a parameter": (("a.example.com", "--param", "dNSName=x"), "would contradict the names"),
     "a label of the command's": (("a.example.com", "--label", "folder=/"), "the label folder is the command's own"),
-    "a domain twice": (("a.example.com", "A.example.com"), "the key a.example.com is that of a.example.com already"),
+    "a domain twice": (("a.example.com", "A.example.com"), "a.example.com stands there twice"),
     "no file": (("--file", "nowhere.csv"), "nowhere.csv: No such file or directory"),
     "a request that is none": (("--csr", "nothing.csr"), "nothing.csr"),
     "a renewal that never comes": (("a.example.com", "--renew-before", "0"), "is no number of days"),

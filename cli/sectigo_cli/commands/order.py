@@ -104,19 +104,21 @@ def _key(text: str) -> str:
 def run(args: argparse.Namespace, context: Context) -> int:
     """Place what is wanted, all of it or nothing, and carry it until it is settled."""
     from sectigo_cli.options import UsageError
-    from sectigo_cli.order_books import opened_book
+    from sectigo_cli.order_books import name_book, opened_book
     from sectigo_cli.order_keys import keys_of
-    from sectigo_cli.order_options import roots_of
+    from sectigo_cli.order_options import check_grants, roots_of
     from sectigo_cli.order_placing import Secrets
     from sectigo_cli.order_wishes import wishes
     from sectigo_cli.pkcs12_passwords import given_password
 
+    name_book(context, args)
     if args.no_wait and args.deploy_hook:
         hint = "give it to the `sectigo worker` that carries the order"
         raise UsageError(
             "order: no command stands in the book, so --deploy-hook does not go with --no-wait", hint=hint
         )
     wanted = wishes(args, context)
+    check_grants(args)
     secrets = Secrets(
         given_password(context, None, args.password_file),
         keys_of(args, context, [wish.request for wish in wanted if wish.request is not None]),
@@ -124,7 +126,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     roots = roots_of(args)
     with (
         folder_for(context, args.output, make=not args.dry_run),
-        opened_book(context, args) as book,
+        opened_book(context, args, dry=args.dry_run) as book,
     ):
         orders = _placed(args, context, book, wanted, secrets)
         if orders is None:
@@ -132,8 +134,16 @@ def run(args: argparse.Namespace, context: Context) -> int:
         if not args.no_wait:
             return _carried(args, context, book, orders, roots)
         _print(context, orders)
-        context.note("`sectigo worker` carries them" if len(orders) > 1 else "`sectigo worker` carries it")
+        _leave(context, orders)
     return 0
+
+
+def _leave(context: Context, orders: Sequence[Order]) -> None:
+    """Say who goes on with the orders that go on, and why the others do not."""
+    if any(order.finished or order.withdrawn for order in orders):
+        _tell(context.note, [order for order in orders if order.finished or order.withdrawn])
+    if number := sum(not order.finished for order in orders):
+        context.note("`sectigo worker` carries them" if number > 1 else "`sectigo worker` carries it")
 
 
 def _placed(
@@ -141,9 +151,11 @@ def _placed(
 ) -> tuple[Order, ...] | None:
     """Return the orders as they stand in the book; None where nothing was to be placed."""
     from sectigo_cli.order_checks import check_at_service
+    from sectigo_cli.order_conflicts import refuse_other_service
     from sectigo_cli.order_placing import found_before, place, request_of
 
     before = found_before(book, wanted)
+    refuse_other_service(book, before, context.settings.endpoint)
     new = [wish for wish in wanted if wish.key not in before]
     requests = {wish.key: request_of(args, context, wish, before.get(wish.key)) for wish in wanted}
     if new:
@@ -151,6 +163,8 @@ def _placed(
     if args.dry_run:
         _show(context, before, requests)
         return None
+    # What is placed for one service is never carried at another, whoever carries it.
+    book.bind(context.settings.endpoint)
     placed = place(args, context, book, wanted, secrets)
     if placed.before:
         several = "1 order was" if placed.before == 1 else f"{placed.before} orders were"

@@ -9,6 +9,7 @@ from sectigo_cli.context import Context
 from sectigo_cli.options import Parser, UsageError, count, filled, parameter, positive, seconds
 from sectigo_cli.order_books import add_book_option
 from sectigo_cli.order_keys import add_key_options, check_key_options
+from sectigo_cli.order_moving import add_moving_options, check_format
 from sectigo_cli.order_options import days
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ ACTIONS = {
     "list": "list orders; so does no action",
     "show": "print all that the book has of an order, and its history",
     "watch": "show orders, live, until none is on its way any more",
-    "retry": "have orders tried again, now",
+    "retry": "have orders tried again, now; with -o or --grant elsewhere",
     "cancel": "withdraw orders; what is issued for them all the same is revoked",
     "resolve": "say what became of an order whose outcome is unknown",
     "renew": "plan the renewal of what was issued, now",
@@ -52,7 +53,11 @@ _TAKES = {
     "absent": ("resolve",),
     "give_up": ("resolve",),
     "yes": ("retry", "resolve"),
-    "format": ("export",),
+    "format": ("export", "retry"),
+    "output": ("retry",),
+    "keep": ("retry",),
+    "grant": ("retry",),
+    "no_grant": ("retry",),
     "older_than": ("archive",),
 }
 """The actions that each option is about."""
@@ -93,7 +98,7 @@ def configure(parser: Parser) -> None:
     )
     answer.add_argument("--give-up", action="store_true", help="resolve: nobody will ever know; it has failed")
     parser.add_argument("--yes", action="store_true", help="do not ask before what may cost a licence")
-    parser.add_argument("--format", choices=("csv", "json"), help="export: the form (default csv)")
+    add_moving_options(parser)
     parser.add_argument("--older-than", type=days, metavar="DAYS", help="archive: what has not changed for so long")
     add_book_option(parser)
     parser.epilog = EPILOG
@@ -133,8 +138,9 @@ def _add_filters(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Do what is asked for; what is wrong with the line is said before the book is opened."""
-    from sectigo_cli.order_books import opened_book
+    from sectigo_cli.order_books import name_book, opened_book
 
+    name_book(context, args)
     _check(args)
     with opened_book(context, args, make=False) as book:
         return _action(args.action)(args, context, book)
@@ -156,6 +162,7 @@ def _check(args: argparse.Namespace) -> None:
         if getattr(args, name) and action not in actions:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"orders: {flag} is about {' and '.join(actions)}, not about {action}")
+    check_format(args)
     _check_keys(args, action, args.keys)
     if action == "resolve" and not (args.batch or args.absent or args.give_up):
         hint = "say --batch ID, --absent or --give-up; `sectigo orders show KEY` prints what is known"
@@ -169,6 +176,8 @@ def _check_keys(args: argparse.Namespace, action: str, keys: list[str]) -> None:
     what = "FILE" if action == "backup" else "KEY"
     if wanted is not None and len(keys) != wanted:
         raise UsageError(f"orders: {action} takes {f'one {what}' if wanted else f'no {what}'}")
+    if action == "backup" and keys == ["-"]:
+        raise UsageError("orders: a backup is a file, and not standard output", hint="name a new FILE")
     check_key_options("orders", args)
     if args.csr and len(keys) > 1:
         raise UsageError("orders: --csr is one signing request, for one KEY")

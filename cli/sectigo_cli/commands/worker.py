@@ -45,23 +45,26 @@ def run(args: argparse.Namespace, context: Context) -> int:
     from sectigo_cli.folders import folder_for
     from sectigo_cli.once import log_in_first
     from sectigo_cli.order_books import opened_book, refuse_foreign
+    from sectigo_cli.order_options import roots_of
 
+    roots = roots_of(args)
     with folder_for(context, args.output), opened_book(context, args) as book:
         refuse_foreign(book, context.settings.endpoint)
         log_in_first(context)
         heard = _Heard(context)
-        worker = _worker(args, context, book, heard)
+        worker = _worker(args, context, book, heard, roots)
         context.note(f"carrying the orders of {book.url}")
         _work(context, worker, once=args.once)
         return heard.verdict(book)
 
 
-def _worker(args: argparse.Namespace, context: Context, book: OrderBook, heard: _Heard) -> OrderWorker:
+def _worker(
+    args: argparse.Namespace, context: Context, book: OrderBook, heard: _Heard, roots: bytes | None
+) -> OrderWorker:
     from sectigo_cli.order_files import Delivery
-    from sectigo_cli.order_options import roots_of, rules_of
+    from sectigo_cli.order_options import rules_of
     from sectigo_iot.orders import OrderWorker
 
-    roots = roots_of(args)
     folder = None if args.output is None else os.path.abspath(args.output)  # noqa: PTH100 - no link is followed
     return OrderWorker(
         book,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 from sectigo_iot.errors import InvalidInputError
+from sectigo_iot.files import sync_filesystem
+from sectigo_iot.pki.installing.acl import ENTER, READ
 from sectigo_iot.pki.installing.grants import User, granted, is_masked, known_user
 from sectigo_iot.pki.installing.layout import Layout, next_version
 from sectigo_iot.pki.installing.locking import locked
@@ -116,6 +119,25 @@ class Installer:
         self._layout.current(staged.name)
         return staged
 
+    def standing(self, staged: Staged) -> Installed | None:
+        """Return the version in force where it has the same files, and the users are let in; None where not.
+
+        Whoever put it there may have been killed before the disk had it, which has it now. Raises what `commit` does.
+        """
+        self._held_folders()
+        before = self._layout.current(staged.name)
+        folder = None if before is None else self._layout.versions.resolve() / staged.name / before
+        if folder is None or not _is_same(staged, folder):
+            return None
+        there = _users_of(folder)
+        if not all(_is_let_in(user, folder, staged.files) for user in self._users):
+            return None
+        if not self._carry and not set(there) <= self._users.keys():
+            return None
+        sync_filesystem(self._layout.versions)
+        users = dict.fromkeys(user.name for user in (*self._users, *there))
+        return Installed(staged.name, self._layout.link(staged.name), folder, None, staged.files, tuple(users))
+
     def commit(self, staged: Sequence[Staged]) -> list[Installed]:
         """Put what was staged in force: everything on the disk first, then a rename for each certificate.
 
@@ -182,6 +204,20 @@ def install(
     """
     with Installer(folder, keep=keep, grants=grants) as installer:
         return installer.commit([installer.stage(name, files)])[0]
+
+
+def _is_same(staged: Staged, folder: Path) -> bool:
+    """Whether these files, and no others, stand in the folder of a version. Raises OSError."""
+    try:
+        if {each.name for each in folder.iterdir()} != set(staged.files):
+            return False
+        return all(filecmp.cmp(staged.folder / name, folder / name, shallow=False) for name in staged.files)
+    except FileNotFoundError:
+        return False
+
+
+def _is_let_in(user: User, folder: Path, names: Iterable[str]) -> bool:
+    return user.may(folder, READ | ENTER) and all(user.may(folder / name, READ) for name in names)
 
 
 def _users_of(folder: Path) -> list[User]:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sectigo_iot.errors import BundleError, InvalidInputError, PKCSPasswordRequiredError
 from sectigo_iot.pki.certificates import certificates_in, is_pkcs12
 from sectigo_iot.pki.chain import is_authority
+from sectigo_iot.pki.installing.staging import Staged
 from sectigo_iot.pki.installing.switching import Installed, Installer
 from sectigo_iot.pki.processes import processors, spread
 from sectigo_iot.pki.unpacking.forms import Format, check_format
@@ -79,6 +80,7 @@ def unpack(
     processes: int | None = 1,
     at: datetime | None = None,
     roots: bytes | None = None,
+    again: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Unpacked, ...]:
     """Unpack a downloaded ZIP, a PKCS#12 or a file of certificates into `folder`, each certificate under its name.
@@ -87,7 +89,8 @@ def unpack(
     chain verifies, by the root that came with it or by `roots` (PEM). What is out of date at the time `at` (aware;
     now, if None) is told in the result and put in place all the same. A chain that reaches no root is refused, unless
     `allow_incomplete`. The files are put in place as `install` does it, all of them or none: with `keep` versions of
-    each, and readable for the users `grants` (None: for those who may read the version in force).
+    each, and readable for the users `grants` (None: for those who may read the version in force). With `again` false
+    a certificate whose files in force are the same, and open to those users already, gets no new version.
 
     `format` is `pem` (`cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem`, `full.pem`), `der` (`cert.der`,
     `chain-1.der`…, `privkey.der`) or `p12`: the PKCS#12 as it came, or, with `modernize`, one under AES-256 in place
@@ -119,7 +122,16 @@ def unpack(
             # The list of what is in a large ZIP is large, too.
             opened.close()
             refuse_loss(Path(folder), made)
-            return tuple(map(_unpacked, installer.commit([each.staged for each in made]), made))
+            return tuple(map(_unpacked, _in_force(installer, [each.staged for each in made], again=again), made))
+
+
+def _in_force(installer: Installer, staged: Sequence[Staged], *, again: bool) -> list[Installed]:
+    found = {} if again else {one.name: installer.standing(one) for one in staged}
+    standing = {name: one for name, one in found.items() if one is not None}
+    new = [one for one in staged if one.name not in standing]
+    placed = {one.name: one for one in installer.commit(new)} if new else {}
+    standing |= placed
+    return [standing[one.name] for one in staged]
 
 
 def _check_roots(roots: bytes | None) -> None:
