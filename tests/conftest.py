@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -38,6 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ]
         if missing and os.environ.get("CI") != "true":
             item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} is not installed (make system-deps)"))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of every later collection of garbage: it is large, and is there until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give it back where a summary follows: hypothesis, if that is first loaded there, asks who refers to what."""
+    if session.config.pluginmanager.hasplugin("terminalreporter"):
+        gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

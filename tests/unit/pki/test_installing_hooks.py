@@ -141,9 +141,13 @@ def test_a_daemon_that_it_starts_is_not_waited_for(installed: Installed, tmp_pat
 
 
 INTERRUPTED = """
-import pathlib, sys
+import pathlib, subprocess, sys
 from sectigo_iot.pki import Installed, run_deploy_hook
-place = pathlib.Path(sys.argv[1])
+place, wait = pathlib.Path(sys.argv[1]), subprocess.Popen.wait
+def told(*words):
+    (place / "waiting").touch()
+    return wait(*words)
+subprocess.Popen.wait = told
 try:
     run_deploy_hook(f'sleep 60 & echo $! > {place}/child.new; mv {place}/child.new {place}/child; wait', [])
 except KeyboardInterrupt:
@@ -156,7 +160,8 @@ def test_ctrl_c_ends_it_too(tmp_path: Path) -> None:
     words = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 30
-        while not (tmp_path / "child").exists():
+        # The shell may be there before whoever started it waits for it.
+        while not ((tmp_path / "child").exists() and (tmp_path / "waiting").exists()):
             assert time.monotonic() < until
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
