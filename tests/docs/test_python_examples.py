@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,15 @@ WITH_EXAMPLES = [page for page in PAGES if examples(page)]
 
 
 @pytest.fixture
-def reader(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody with an empty folder and the variables of an emulator."""
+def reader(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Somebody with an empty folder and the variables of an emulator, who may choose how much is logged."""
     monkeypatch.chdir(tmp_path)
     for name, value in emulator.environ.items():
         monkeypatch.setenv(name, value)
+    logger = logging.getLogger("sectigo_iot")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 def printed(page: str, example: Example, names: dict[str, object]) -> str:

@@ -300,7 +300,7 @@ def attention_amid(desk: Desk, *fault: str) -> str:
     name, *calls = fault or ("", "")
     if fault:
         desk.control.add_fault(name, calls=calls)
-    timeout, patient = 0.2 if name == "hang" else 5.0, desk.client
+    timeout, patient = 0.5 if fault else 5.0, desk.client
     with IoTManager(settings_for(desk.emulator, timeout=timeout), clock=desk.clock) as desk.client:
         for _ in range(2):
             desk.step()
