@@ -11,6 +11,8 @@ WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/d
 # What these targets leave behind stays in .venv: the checkout is as clean as before.
 CACHE := $(CURDIR)/$(VENV)/cache
 export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
+# Where nothing is kept, each of hundreds of processes compiles anew what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 export MYPY_CACHE_DIR := $(CACHE)/mypy
 export RUFF_CACHE_DIR := $(CACHE)/ruff
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis

@@ -325,3 +325,10 @@ def test_a_password_that_is_gone_is_kept_again_when_it_is_given_again(book: Orde
     assert book.password("a") is None
     assert book.place("a", wanted, password="correct horse battery") == order
     assert book.password("a") == "correct horse battery"
+
+
+def test_a_user_that_there_is_not_is_part_of_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sectigo_iot.orders.store.places import book_url
+
+    monkeypatch.chdir(tmp_path)
+    assert book_url("~nobody-at-all/book").database == str(tmp_path / "~nobody-at-all" / "book")

@@ -57,7 +57,8 @@ def _parsed(text: str) -> URL:
 
 
 def _file_url(path: Path) -> URL:
-    return URL.create("sqlite", database=os.path.abspath(path.expanduser()))  # noqa: PTH100 - no link is followed
+    # No link is followed, and where there is no such user ~ stands for itself.
+    return URL.create("sqlite", database=os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
 def shown(url: URL) -> str:
