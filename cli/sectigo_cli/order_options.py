@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sectigo_cli.options import MANY, Parser, UsageError, count, filled, seconds
+from sectigo_cli.options import MANY, Parser, UsageError, count, filled, parameter, seconds
 
 if TYPE_CHECKING:
     from sectigo_iot.orders import WorkerRules
@@ -36,6 +36,11 @@ def add_rule_options(parser: Parser) -> None:
         metavar="SECONDS",
         help="how long after it was sent that may count as proven (default 1800)",
     )
+
+
+def add_label_option(parser: Parser, purpose: str) -> None:
+    """Add the labels of orders; what they are for is said by the command."""
+    parser.add_argument("--label", action="append", default=[], type=parameter, metavar="NAME=VALUE", help=purpose)
 
 
 def add_file_options(parser: Parser) -> None:

@@ -11,7 +11,16 @@ from sectigo_cli.following import DEFAULT_TIMEOUT
 from sectigo_cli.options import Parser, count, filled, parameter, positive, seconds
 from sectigo_cli.order_books import add_book_option
 from sectigo_cli.order_keys import add_key_options
-from sectigo_cli.order_options import FORMATS, KEY_RULE, add_file_options, add_rule_options, before, days, is_key
+from sectigo_cli.order_options import (
+    FORMATS,
+    KEY_RULE,
+    add_file_options,
+    add_label_option,
+    add_rule_options,
+    before,
+    days,
+    is_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,14 +54,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--revoke-replaced", type=days, metavar="DAYS", help="revoke what was renewed after so many days"
     )
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        type=parameter,
-        metavar="NAME=VALUE",
-        help="to find it by (repeatable)",
-    )
+    add_label_option(parser, "to find it by (repeatable)")
     parser.add_argument("--dry-run", action="store_true", help="do everything but place the orders")
     parser.add_argument("--no-wait", action="store_true", help="place the orders, and leave the rest to a worker")
     parser.add_argument(

@@ -6,11 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sectigo_cli.context import Context
-from sectigo_cli.options import Parser, UsageError, count, filled, parameter, positive, seconds
+from sectigo_cli.options import Parser, UsageError, count, filled, positive, seconds
 from sectigo_cli.order_books import add_book_option
 from sectigo_cli.order_keys import add_key_options, check_key_options
 from sectigo_cli.order_moving import add_moving_options, check_format
-from sectigo_cli.order_options import days
+from sectigo_cli.order_options import add_label_option, days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,14 +124,7 @@ def _add_filters(parser: Parser) -> None:
     )
     parser.add_argument("--attention", action="store_true", help="only what a human has to see to")
     parser.add_argument("--match", type=filled, metavar="TEXT", help="only with this text in a key or a name")
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        type=parameter,
-        metavar="NAME=VALUE",
-        help="only with this label (repeatable)",
-    )
+    add_label_option(parser, "only with this label (repeatable)")
     parser.add_argument("--archived", action="store_true", help="list, export: what was put away")
     parser.add_argument("--limit", type=count, metavar="N", help="list, export: so many at the most (default: all)")
 
