@@ -29,10 +29,21 @@ def undisturbed(work: Callable[_P, _T]) -> Callable[_P, _T]:
             return work(*args, **kwargs)
         results: queue.SimpleQueue[_Result[_T]] = queue.SimpleQueue()
         run = functools.partial(_put, results, functools.partial(work, *args, **kwargs))
-        threading.Thread(target=run, name="orders-book", daemon=True).start()
+        _start(threading.Thread(target=run, name="orders-book", daemon=True))
         return results.get()()
 
     return call
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread. An interrupt meanwhile may come out as a fault of the lock by which it is waited for."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        interrupt = error.__context__
+        if interrupt is None or isinstance(interrupt, Exception):
+            raise
+        raise interrupt from None
 
 
 _Result = Callable[[], _T]

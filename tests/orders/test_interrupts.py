@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from sectigo_iot.orders import FileSecretStore, MemorySecretStore, OrderBook, OrderRequest
 from tests.reliability.figures import share
 
@@ -115,3 +117,25 @@ def test_an_order_that_was_placed_keeps_its_secrets_whenever_it_is_interrupted(t
         keys = [order.key for order in book.find(limit=10_000)]
         assert keys
         assert {book.password(key) for key in keys} == {"correct horse battery"}
+
+
+class BrokenOff(threading.Thread):
+    """A thread whose start is interrupted while its lock is taken again, as happens once in many thousand times."""
+
+    def start(self) -> None:
+        super().start()
+        try:
+            raise KeyboardInterrupt
+        finally:
+            threading.Lock().release()
+
+
+def test_an_interrupt_stays_one_where_a_lock_stumbles_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OrderBook(tmp_path / "orders.sqlite3", secrets=MemorySecretStore()) as book:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "Thread", BrokenOff)
+            with pytest.raises(KeyboardInterrupt):
+                book.place("a", OrderRequest(names=("a.example.com",)))
+        assert book.place("a", OrderRequest(names=("a.example.com",))).version == 1
